@@ -1,0 +1,168 @@
+/**
+ * The rules of presence, typing, room state and preferences.
+ *
+ * Everything in here is told the time and returns what changed: no clock, no
+ * timer, no I/O, no global. The same rules therefore run in a server, a
+ * browser and a test, and say the same everywhere.
+ *
+ * - **Presence.** A {@link PresenceRegister} holds the devices of many people
+ *   and answers who is online, idle, busy or offline in whose eyes, and why.
+ * - **Typing.** A {@link TypingRegister} holds who types where, until when.
+ * - **Preferences.** One document, merged key by key, valid leaf by leaf.
+ * - **Room state.** {@link roomState} is one room for one viewer.
+ * - **Frames.** What is said on the stream, both ways, and how it ends.
+ * - **Requests.** {@link parseInput} is the one way in for what others send.
+ *
+ * @module
+ */
+
+export { DeadlineQueue, type Due } from "./deadlines.ts";
+export {
+  CodedError,
+  type CodedErrorOptions,
+  ERROR_STATUS,
+  type ErrorCode,
+  type Fault,
+  invalid,
+} from "./errors.ts";
+export {
+  type ClientFrame,
+  type CloseReason,
+  type ErrorFrame,
+  type EventFrame,
+  type HelloFrame,
+  type PresenceFrame,
+  type PresenceSnapshotFrame,
+  presenceFrame,
+  type ResyncFrame,
+  type ServerFrame,
+  STREAM_CLOSE,
+  type StreamClose,
+  type StreamLimits,
+  type TypingFrame,
+} from "./frames.ts";
+export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
+export {
+  composePreferences,
+  DEFAULT_PREFERENCES,
+  ENGAGEMENT_MODES,
+  type EngagementMode,
+  LOCALES,
+  mergePreferences,
+  type PreferenceRegisters,
+  type Preferences,
+  type PreferencesPatch,
+  preferenceWarnings,
+  type QuietHours,
+  RESPONSE_MODES,
+  type ResponseMode,
+  readPreferences,
+  type Stamp,
+  writePreferences,
+} from "./preferences.ts";
+export {
+  type Device,
+  type Door,
+  deviceState,
+  devicesState,
+  effectiveState,
+  endOf,
+  explainPresence,
+  MANUAL_STATES,
+  type ManualState,
+  type Person,
+  type PresenceReason,
+  type PresenceRules,
+  type PresenceState,
+  type Source,
+  type Statement,
+  type VisibleState,
+  visibleState,
+} from "./presence.ts";
+export {
+  type Activity,
+  type OpenSource,
+  type PresenceChange,
+  PresenceRegister,
+  RESERVED_DEVICE_PREFIXES,
+  type RememberedPerson,
+  type SourceName,
+} from "./presence-register.ts";
+export { type Me, type ProfilePatch, readOnlyFaults, writablePart } from "./profile.ts";
+export {
+  AnyObject,
+  CallBody,
+  ClientFrameSchema,
+  DirectRoomRequest,
+  EventBody,
+  Heartbeat,
+  isId,
+  MAX_DEPTH,
+  MAX_IDS,
+  MemberBody,
+  ParticipantBody,
+  PlanBody,
+  PreferencesBody,
+  PresenceChoice,
+  PresenceQuery,
+  ProfileBody,
+  ProfilesQuery,
+  parseFrame,
+  parseInput,
+  parseJson,
+  RoomBody,
+  type Schema,
+  SidekickBody,
+  StreamQuery,
+  TenantBody,
+  TenantQuery,
+  TokenBody,
+  TypingRequest,
+} from "./requests.ts";
+export {
+  type Call,
+  counterpartOf,
+  type Engagement,
+  engagementOf,
+  type JsonObject,
+  MEMBERSHIPS,
+  type Member,
+  type MemberFacts,
+  type Membership,
+  membersOf,
+  NOTIFICATION_MODES,
+  type NotificationMode,
+  PARTICIPANT_TYPES,
+  type Participant,
+  type ParticipantType,
+  type Plan,
+  type ReadFacts,
+  type ReadState,
+  ROOM_STATES,
+  ROOM_TYPES,
+  type Room,
+  type RoomFacts,
+  type RoomLife,
+  type RoomLifecycle,
+  type RoomRecord,
+  type RoomSettings,
+  type RoomState,
+  type RoomType,
+  readStateOf,
+  roomOf,
+  roomRefusal,
+  roomState,
+  type Sidekick,
+  settingsOf,
+  shownCall,
+  shownPlan,
+  shownSidekicks,
+  type ViewerFacts,
+} from "./room-state.ts";
+export { DEFAULT_TIMINGS, type Timings, timingFaults } from "./timings.ts";
+export {
+  type TypingChange,
+  TypingRegister,
+  type TypingRules,
+  type TypingSignal,
+} from "./typing.ts";

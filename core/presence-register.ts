@@ -1,0 +1,501 @@
+import { DeadlineQueue, type Due } from "./deadlines.ts";
+import {
+  type Device,
+  type Door,
+  effectiveState,
+  endOf,
+  explainPresence,
+  type ManualState,
+  type Person,
+  type PresenceReason,
+  type PresenceRules,
+  type PresenceState,
+  type Source,
+  type Statement,
+  type VisibleState,
+  visibleState,
+} from "./presence.ts";
+
+/** Choices by hand that are told at once, a person and second; the rest wait for `coalesce_ms`. */
+const URGENT_PER_SECOND = 5;
+const SECOND_MS = 1_000;
+
+/** Device names that begin so are given by the server and cannot be chosen. */
+export const RESERVED_DEVICE_PREFIXES: readonly string[] = ["rest:", "socket:"];
+
+/** What became of one person. Absent means unchanged: nothing is to be sent. */
+export interface PresenceChange {
+  readonly participant_id: string;
+  /** The new effective state, for the person's own devices. */
+  readonly own: PresenceState | undefined;
+  /** The new state for everybody else. */
+  readonly told: VisibleState | undefined;
+}
+
+/** Which source of a device speaks. */
+export interface SourceName {
+  readonly device_id: string;
+  /** The tab or window; the device itself when it has but one. */
+  readonly instance: string;
+  readonly door: Door;
+}
+
+/** What a device says about its user: a state, how long ago the user was last active, or both. */
+export interface Activity {
+  readonly state?: Statement | undefined;
+  readonly idle_for_ms?: number | undefined;
+}
+
+/** An open source. Opaque: hand it back to the register that gave it. */
+export interface OpenSource extends Source {
+  readonly device: Device & { readonly person: Person };
+}
+
+/** A person's devices as they are written down for an orderly restart. Ages are in milliseconds. */
+export interface RememberedPerson {
+  readonly participant_id: string;
+  readonly told: VisibleState;
+  readonly devices: readonly {
+    readonly device_id: string;
+    readonly sources: readonly {
+      readonly door: Door;
+      readonly instance: string;
+      readonly statement: Statement | null;
+      readonly active_ms: number;
+      readonly seen_ms: number;
+    }[];
+  }[];
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface SourceEntry extends Writable<Source> {
+  readonly device: DeviceEntry;
+}
+
+interface DeviceEntry extends Device {
+  readonly person: PersonEntry;
+  readonly sources: SourceEntry[];
+}
+
+interface PersonEntry extends Writable<Person>, Due {
+  readonly devices: DeviceEntry[];
+  effective: PresenceState;
+  told: VisibleState;
+  toldAt: number;
+  urgentSince: number;
+  urgentCount: number;
+}
+
+/**
+ * The devices of many people, what follows from them, and what others were
+ * last told.
+ *
+ * Sets no timer and reads no clock: every `now` is milliseconds on one clock
+ * that never goes back. Each operation returns what changed, or `undefined`.
+ * {@link nextAt} is the one timer the caller needs, {@link expire} its work.
+ *
+ * Changes of one person are told to others at most once in `coalesce_ms`: the
+ * first after a quiet time at once, later ones together, compared with what
+ * was last told. The person's own state is never delayed.
+ */
+export class PresenceRegister {
+  readonly #people = new Map<string, PersonEntry>();
+  readonly #deadlines = new DeadlineQueue<PersonEntry>();
+  readonly #rules: PresenceRules;
+
+  constructor(rules: PresenceRules) {
+    this.#rules = rules;
+  }
+
+  /** How many people are remembered: those with a device, a manual state, or always online. */
+  get size(): number {
+    return this.#people.size;
+  }
+
+  /** What others see of a person: what they were last told. `offline` for whoever is unknown. */
+  told(participantId: string): VisibleState {
+    return this.#people.get(participantId)?.told ?? "offline";
+  }
+
+  /** Everyone whom others see as something else than offline. */
+  *toldOnline(): Generator<[participant_id: string, state: VisibleState]> {
+    for (const { participant_id, told } of this.#people.values()) {
+      if (told !== "offline") yield [participant_id, told];
+    }
+  }
+
+  /** A person's state in their own eyes, live. */
+  effective(participantId: string, now: number): PresenceState {
+    const person = this.#people.get(participantId);
+    return person === undefined ? "offline" : effectiveState(person, now, this.#rules);
+  }
+
+  /** Whether the person hides: what they do privately must then move nothing that others see. */
+  isHidden(participantId: string): boolean {
+    return this.#people.get(participantId)?.manual === "appear_offline";
+  }
+
+  /** Why a person's state is what it is. */
+  explain(participantId: string, now: number): PresenceReason {
+    return explainPresence(
+      this.#people.get(participantId) ?? this.#unknown(participantId),
+      now,
+      this.#rules,
+    );
+  }
+
+  /** Opens a source of a device, or takes over the one of the same name, whose handle is then dead. */
+  open(
+    participantId: string,
+    name: SourceName,
+    activity: Activity,
+    now: number,
+  ): { source: OpenSource; change: PresenceChange | undefined } {
+    const person = this.#person(participantId);
+    if (name.door !== "rest") endRestSources(person, name.device_id);
+    const device = deviceOf(person, name.device_id);
+    const known = device.sources.find((source) => source.instance === name.instance);
+    const source: SourceEntry = {
+      door: name.door,
+      instance: name.instance,
+      statement: known?.statement,
+      activeAt: known?.activeAt ?? now - (activity.idle_for_ms ?? 0),
+      seenAt: now,
+      lingersUntil: undefined,
+      device,
+    };
+    const place = device.sources.findIndex(
+      (each) => each.door === name.door && each.instance === name.instance,
+    );
+    if (place < 0) device.sources.push(source);
+    else device.sources[place] = source;
+    listen(source, activity, now);
+    return { source, change: this.#settle(person, now) };
+  }
+
+  /** Hears what a device says about its user. It is a sign of life as well. */
+  hear(handle: OpenSource, activity: Activity, now: number): PresenceChange | undefined {
+    const source = owned(handle);
+    if (source === undefined) return undefined;
+    source.seenAt = now;
+    listen(source, activity, now);
+    return this.#settle(source.device.person, now);
+  }
+
+  /** A sign of life that says nothing: it wakes nobody. Changes nothing by itself. */
+  touch(handle: OpenSource, now: number): void {
+    const source = owned(handle);
+    if (source !== undefined) source.seenAt = now;
+  }
+
+  /**
+   * A person did something by a single request. It is a sign of life of the
+   * named device; without a name, and only while the person has no socket, of
+   * a device of the token's own, which ends when a socket of theirs opens. A
+   * device that has a socket needs no such sign, and none outlives the socket.
+   */
+  act(
+    participantId: string,
+    by: { device_id: string | undefined; token_id: string },
+    now: number,
+  ): PresenceChange | undefined {
+    const sockets = this.#people.get(participantId)?.devices.filter(hasSocket) ?? [];
+    const named = by.device_id;
+    if (
+      named === undefined
+        ? sockets.length > 0
+        : sockets.some((device) => device.device_id === named)
+    )
+      return undefined;
+    const device_id = named ?? `rest:${by.token_id}`;
+    return this.open(
+      participantId,
+      { device_id, instance: device_id, door: "rest" },
+      { idle_for_ms: 0 },
+      now,
+    ).change;
+  }
+
+  /** A connection was lost without a word: the source lingers for `disconnect_grace_ms`. */
+  lose(handle: OpenSource, now: number): PresenceChange | undefined {
+    const source = owned(handle);
+    if (source === undefined || source.lingersUntil !== undefined) return undefined;
+    source.lingersUntil = Math.min(
+      now + this.#rules.disconnect_grace_ms,
+      endOf(source, this.#rules),
+    );
+    return this.#settle(source.device.person, now);
+  }
+
+  /** A source signed off: it is gone at once. */
+  close(handle: OpenSource, now: number): PresenceChange | undefined {
+    const source = owned(handle);
+    if (source === undefined) return undefined;
+    removeWhere(source.device.sources, (each) => each === source);
+    return this.#settle(source.device.person, now);
+  }
+
+  /** A device signed off: all of its sources are gone at once. */
+  signOff(participantId: string, deviceId: string, now: number): PresenceChange | undefined {
+    const person = this.#people.get(participantId);
+    const device = person?.devices.find(({ device_id }) => device_id === deviceId);
+    if (person === undefined || device === undefined) return undefined;
+    device.sources.length = 0;
+    return this.#settle(person, now);
+  }
+
+  /**
+   * Sets the state by hand, or returns to automatic with `undefined`. Told to
+   * others at once, up to 5 times a second; beyond that with the next telling.
+   */
+  choose(
+    participantId: string,
+    manual: ManualState | undefined,
+    now: number,
+  ): PresenceChange | undefined {
+    const person = this.#person(participantId);
+    person.manual = manual;
+    return this.#settle(person, now, true);
+  }
+
+  /** Takes note of what the durable facts say of a person. */
+  introduce(
+    participantId: string,
+    facts: { manual: ManualState | undefined; alwaysOnline: boolean },
+    now: number,
+  ): PresenceChange | undefined {
+    const person = this.#person(participantId);
+    person.manual = facts.manual;
+    person.alwaysOnline = facts.alwaysOnline;
+    return this.#settle(person, now);
+  }
+
+  /** A person is no more: all of it is forgotten, and others are told `offline` if they were told otherwise. */
+  forget(participantId: string): PresenceChange | undefined {
+    const person = this.#people.get(participantId);
+    if (person === undefined) return undefined;
+    this.#deadlines.delete(person);
+    this.#people.delete(participantId);
+    for (const device of person.devices) device.sources.length = 0;
+    return person.told === "offline"
+      ? undefined
+      : { participant_id: participantId, own: "offline", told: "offline" };
+  }
+
+  /** Does what time alone has brought about by `now`. */
+  expire(now: number): PresenceChange[] {
+    const changes: PresenceChange[] = [];
+    for (
+      let person = this.#deadlines.take(now);
+      person !== undefined;
+      person = this.#deadlines.take(now)
+    ) {
+      const change = this.#settle(person, now);
+      if (change !== undefined) changes.push(change);
+    }
+    return changes;
+  }
+
+  /** When {@link expire} next has to be called. Calling it early does no harm. */
+  nextAt(): number | undefined {
+    return this.#deadlines.nextAt();
+  }
+
+  /** Everyone who has a device, to be written down before an orderly stop. */
+  remember(now: number): RememberedPerson[] {
+    return [...this.#people.values()].flatMap(({ participant_id, told, devices }) =>
+      devices.length === 0
+        ? []
+        : { participant_id, told, devices: devices.map((device) => rememberDevice(device, now)) },
+    );
+  }
+
+  /**
+   * Takes up what was written down `downMs` ago. Every device lingers for
+   * `restart_grace_ms`; one heard by requests keeps the rest of its lifetime
+   * if that is longer. Tells nobody: others were told before the restart.
+   */
+  restore(remembered: readonly RememberedPerson[], downMs: number, now: number): void {
+    const graceUntil = now + this.#rules.restart_grace_ms;
+    for (const { participant_id, told, devices } of remembered) {
+      const person = this.#person(participant_id);
+      person.told = told;
+      for (const { device_id, sources } of devices) {
+        const device = deviceOf(person, device_id);
+        for (const { door, instance, statement, active_ms, seen_ms } of sources) {
+          const seenAt = now - downMs - seen_ms;
+          const end =
+            door === "rest"
+              ? Math.max(graceUntil, seenAt + this.#rules.presence_ttl_ms)
+              : graceUntil;
+          const activeAt = now - downMs - active_ms;
+          device.sources.push({
+            door,
+            instance,
+            statement: statement ?? undefined,
+            activeAt,
+            seenAt,
+            lingersUntil: end,
+            device,
+          });
+        }
+      }
+      person.effective = effectiveState(person, now, this.#rules);
+      this.#deadlines.set(person, graceUntil);
+    }
+  }
+
+  #person(participantId: string): PersonEntry {
+    const known = this.#people.get(participantId);
+    if (known !== undefined) return known;
+    const person = this.#unknown(participantId);
+    this.#people.set(participantId, person);
+    return person;
+  }
+
+  #unknown(participant_id: string): PersonEntry {
+    return {
+      participant_id,
+      manual: undefined,
+      alwaysOnline: false,
+      devices: [],
+      effective: "offline",
+      told: "offline",
+      toldAt: Number.NEGATIVE_INFINITY,
+      urgentSince: Number.NEGATIVE_INFINITY,
+      urgentCount: 0,
+      dueAt: 0,
+      queuedAt: -1,
+    };
+  }
+
+  /** Drops what has ended, finds out what changed, and sees to it that the person comes up again in time. */
+  #settle(person: PersonEntry, now: number, byHand = false): PresenceChange | undefined {
+    dropEnded(person, now, this.#rules);
+    const effective = effectiveState(person, now, this.#rules);
+    const own = effective === person.effective ? undefined : effective;
+    person.effective = effective;
+    const told = this.#tell(person, now, byHand);
+    this.#schedule(person, now);
+    return own === undefined && told === undefined
+      ? undefined
+      : { participant_id: person.participant_id, own, told };
+  }
+
+  #tell(person: PersonEntry, now: number, byHand: boolean): VisibleState | undefined {
+    const visible = visibleState(person, now, this.#rules);
+    if (visible === person.told) return undefined;
+    const quiet = now >= person.toldAt + this.#rules.coalesce_ms;
+    if (!quiet && !(byHand && mayHurry(person, now))) return undefined;
+    if (byHand) person.urgentCount += 1;
+    person.told = visible;
+    person.toldAt = now;
+    return visible;
+  }
+
+  #schedule(person: PersonEntry, now: number): void {
+    const { idle_after_ms, coalesce_ms } = this.#rules;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { sources } of person.devices) {
+      for (const source of sources) {
+        next = Math.min(next, endOf(source, this.#rules));
+        if (source.activeAt + idle_after_ms > now)
+          next = Math.min(next, source.activeAt + idle_after_ms);
+      }
+    }
+    if (person.told !== visibleState(person, now, this.#rules))
+      next = Math.min(next, person.toldAt + coalesce_ms);
+    else if (isForgettable(person)) {
+      const quietAt = person.toldAt + Math.max(coalesce_ms, SECOND_MS);
+      if (quietAt <= now) {
+        this.#people.delete(person.participant_id);
+        this.#deadlines.delete(person);
+        return;
+      }
+      next = quietAt;
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#deadlines.setAtLatest(person, next);
+  }
+}
+
+function isForgettable(person: PersonEntry): boolean {
+  return person.devices.length === 0 && person.manual === undefined && !person.alwaysOnline;
+}
+
+function mayHurry(person: PersonEntry, now: number): boolean {
+  if (now >= person.urgentSince + SECOND_MS) {
+    person.urgentSince = now;
+    person.urgentCount = 0;
+  }
+  return person.urgentCount < URGENT_PER_SECOND;
+}
+
+function deviceOf(person: PersonEntry, device_id: string): DeviceEntry {
+  const known = person.devices.find((device) => device.device_id === device_id);
+  if (known !== undefined) return known;
+  const device: DeviceEntry = { device_id, sources: [], person };
+  person.devices.push(device);
+  return device;
+}
+
+/** A statement holds for all sources of its instance: they are one tab seen through several doors. */
+function listen(speaker: SourceEntry, { state, idle_for_ms }: Activity, now: number): void {
+  const activeAt =
+    idle_for_ms !== undefined ? now - idle_for_ms : state === "online" ? now : undefined;
+  for (const source of speaker.device.sources) {
+    if (source.instance !== speaker.instance) continue;
+    if (state !== undefined) source.statement = state;
+    if (activeAt !== undefined) source.activeAt = activeAt;
+  }
+}
+
+/** The entry behind a handle, while it is still one of its device's sources. */
+function owned(handle: OpenSource): SourceEntry | undefined {
+  // Handles are made by open() only, where they are entries.
+  const source = handle as SourceEntry;
+  return source.device.sources.includes(source) ? source : undefined;
+}
+
+function hasSocket(device: Device): boolean {
+  return device.sources.some(
+    (source) => source.door !== "rest" && source.lingersUntil === undefined,
+  );
+}
+
+/** A socket takes over from the requests of its device, and from every device that only a token stands for. */
+function endRestSources(person: PersonEntry, device_id: string): void {
+  for (const device of person.devices) {
+    if (device.device_id !== device_id && !device.device_id.startsWith("rest:")) continue;
+    removeWhere(device.sources, ({ door }) => door === "rest");
+  }
+}
+
+function dropEnded(person: PersonEntry, now: number, rules: PresenceRules): void {
+  for (const device of person.devices)
+    removeWhere(device.sources, (source) => endOf(source, rules) <= now);
+  removeWhere(person.devices, (device) => device.sources.length === 0);
+}
+
+function removeWhere<T>(list: T[], ended: (item: T) => boolean): void {
+  for (let index = list.length - 1; index >= 0; index -= 1) {
+    const item = list[index];
+    if (item !== undefined && ended(item)) list.splice(index, 1);
+  }
+}
+
+function rememberDevice(
+  { device_id, sources }: DeviceEntry,
+  now: number,
+): RememberedPerson["devices"][number] {
+  return {
+    device_id,
+    sources: sources.map(({ door, instance, statement, activeAt, seenAt }) => ({
+      door,
+      instance,
+      statement: statement ?? null,
+      active_ms: now - activeAt,
+      seen_ms: now - seenAt,
+    })),
+  };
+}

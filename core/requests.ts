@@ -1,0 +1,575 @@
+import * as z from "zod/mini";
+import { CodedError, type Fault, invalid } from "./errors.ts";
+import type { ClientFrame } from "./frames.ts";
+import { INDEFINITE_AT } from "./instant.ts";
+import { ENGAGEMENT_MODES, LOCALES, type PreferencesPatch, RESPONSE_MODES } from "./preferences.ts";
+import { MANUAL_STATES, type ManualState } from "./presence.ts";
+import { type Activity, RESERVED_DEVICE_PREFIXES } from "./presence-register.ts";
+import type { ProfilePatch } from "./profile.ts";
+import {
+  type Call,
+  type JsonObject,
+  MEMBERSHIPS,
+  type MemberFacts,
+  NOTIFICATION_MODES,
+  PARTICIPANT_TYPES,
+  type Participant,
+  type Plan,
+  ROOM_STATES,
+  ROOM_TYPES,
+  type RoomFacts,
+  type Sidekick,
+} from "./room-state.ts";
+
+/**
+ * Everything a caller may send, and the one way in for it: {@link parseInput}.
+ * Each schema is the single definition of what is valid; its type is that of
+ * the concept it belongs to.
+ */
+
+/** Ids that one query by body, or one subscription, may name. */
+export const MAX_IDS = 5_000;
+/** Levels of lists and objects within an input. */
+export const MAX_DEPTH = 64;
+
+/** A schema of {@link parseInput} for values of type `T`. */
+export type Schema<T> = z.ZodMiniType<T>;
+
+const WHAT: Readonly<Record<string, string>> = {
+  string: "must be a string",
+  number: "must be a number",
+  int: "must be a whole number",
+  boolean: "must be true or false",
+  array: "must be a list",
+  object: "must be an object",
+  record: "must be an object",
+  null: "must be null",
+};
+
+const ID_MESSAGE = "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -";
+const ID_PATTERN = /^[A-Za-z0-9._:@-]{1,128}$/;
+
+/** Whether a text can be an id at all: 1–128 of `A-Z a-z 0-9 . _ : @ -`. */
+export function isId(text: string): boolean {
+  return ID_PATTERN.test(text);
+}
+
+const id = z.string().check(z.regex(ID_PATTERN, ID_MESSAGE));
+const deviceId = id.check(
+  z.refine((text) => !RESERVED_DEVICE_PREFIXES.some((prefix) => text.startsWith(prefix)), {
+    error: `must not begin with ${RESERVED_DEVICE_PREFIXES.join(" or ")}, which the server gives itself`,
+  }),
+);
+const length = (most: number, least = 0): z.core.$ZodCheck<string> =>
+  z.refine((value) => [...value].length <= most && [...value].length >= least, {
+    error:
+      least > 0
+        ? `must have ${least} to ${most} characters`
+        : `must have at most ${most} characters`,
+  });
+const text = (most: number, least = 0): z.ZodMiniString => z.string().check(length(most, least));
+const trimmed = (most: number): z.ZodMiniString => z.string().check(z.trim(), length(most, 1));
+const webAddress = z.string().check(
+  z.refine((value) => /^https?:\/\/[^\s/]+\S*$/i.test(value) && value.length <= 2_048, {
+    error: "must be an http or https address of at most 2048 characters",
+  }),
+);
+const emailAddress = z
+  .string()
+  .check(
+    z.refine((value) => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value) && value.length <= 254, {
+      error: "must be an email address",
+    }),
+  );
+const instant = z.pipe(
+  z
+    .string()
+    .check(
+      z.refine(isInstant, {
+        error: "must be an ISO 8601 instant with a zone, such as 2026-01-31T12:00:00.000Z",
+      }),
+    ),
+  z.transform((value: string) => Date.parse(value)),
+);
+const duration = z.int().check(z.minimum(0, "must not be negative"));
+const object = z.record(z.string(), z.unknown()) as z.ZodMiniType<JsonObject>;
+const optional = z.optional;
+const nullable = z.nullable;
+
+/** `PUT /v1/me/presence`: a state by hand, or back to automatic. */
+export interface PresenceChoice {
+  readonly state?: ManualState | undefined;
+  readonly auto?: true | undefined;
+  readonly device_id?: string | undefined;
+}
+export const PresenceChoice: Schema<PresenceChoice> = z
+  .strictObject({
+    state: optional(z.enum(MANUAL_STATES)),
+    auto: optional(z.literal(true)),
+    device_id: optional(deviceId),
+  })
+  .check(
+    z.refine((choice) => isObject(choice) && "state" in choice !== "auto" in choice, {
+      error: "must have exactly one of state and auto",
+      when: ({ value }) => isObject(value),
+    }),
+  );
+
+/** `POST /v1/presence/query`. The ids are texts: whatever is no id reads offline. */
+export interface PresenceQuery {
+  readonly ids: readonly string[];
+}
+export const PresenceQuery: Schema<PresenceQuery> = z.strictObject({
+  ids: z.array(z.string()).check(z.minLength(1), z.maxLength(MAX_IDS)),
+});
+
+/** `POST /v1/me/heartbeat`. */
+export interface Heartbeat extends Activity {
+  readonly device_id: string;
+}
+const activity = { state: optional(z.enum(["online", "idle"])), idle_for_ms: optional(duration) };
+export const Heartbeat: Schema<Heartbeat> = z.strictObject({ device_id: deviceId, ...activity });
+
+/** `PUT /v1/typing`. */
+export interface TypingRequest {
+  readonly room_id: string;
+  readonly typing: boolean;
+  readonly device_id?: string | undefined;
+}
+export const TypingRequest: Schema<TypingRequest> = z.strictObject({
+  room_id: id,
+  typing: z.boolean(),
+  device_id: optional(deviceId),
+});
+
+/** The changeable part of `PUT /v1/me`. */
+export const ProfileBody: Schema<ProfilePatch> = z.strictObject({
+  display_name: optional(trimmed(80)),
+  avatar_url: optional(nullable(webAddress)),
+  bio: optional(nullable(text(500))),
+});
+
+/** Any JSON object. */
+export const AnyObject: Schema<JsonObject> = object;
+
+const timeOfDay = z
+  .string()
+  .check(z.regex(/^([01]\d|2[0-3]):[0-5]\d$/, "must be HH:MM from 00:00 to 23:59"));
+const keywordAlerts = z.pipe(
+  z.array(trimmed(100)).check(z.maxLength(50)),
+  z.transform((phrases: string[]) => {
+    const seen = new Map(phrases.toReversed().map((phrase) => [phrase.toLowerCase(), phrase]));
+    return phrases.filter(
+      (phrase) => seen.get(phrase.toLowerCase()) === phrase && seen.delete(phrase.toLowerCase()),
+    );
+  }),
+);
+
+/** `PUT /v1/me/preferences`. */
+export const PreferencesBody: Schema<PreferencesPatch> = z.strictObject({
+  locale: optional(z.enum(LOCALES)),
+  timezone: optional(
+    z
+      .string()
+      .check(z.refine(isTimeZone, { error: "must be an IANA time zone such as Europe/Amsterdam" })),
+  ),
+  time_format: optional(z.enum(["12h", "24h"])),
+  ai_response_mode: optional(z.enum(RESPONSE_MODES)),
+  ai_engagement_mode: optional(z.enum(ENGAGEMENT_MODES)),
+  default_mode: optional(z.enum(["all", "mentions", "none"])),
+  quiet_hours: optional(
+    z.strictObject({
+      enabled: optional(z.boolean()),
+      start: optional(nullable(timeOfDay)),
+      end: optional(nullable(timeOfDay)),
+      weekdays_only: optional(z.boolean()),
+      weekends_only: optional(z.boolean()),
+    }),
+  ),
+  keyword_alerts: optional(keywordAlerts),
+  read_marker_mode: optional(z.enum(["leave", "scroll"])),
+  push: optional(z.boolean()),
+  email: optional(z.boolean()),
+  email_address: optional(nullable(emailAddress)),
+});
+
+/** `POST /v1/rooms/dm`. */
+export interface DirectRoomRequest {
+  readonly participant_id: string;
+}
+export const DirectRoomRequest: Schema<DirectRoomRequest> = z.strictObject({ participant_id: id });
+
+/** What a stream may say in its URL; values arrive as texts. */
+export interface StreamQuery extends Activity {
+  readonly device_id?: string | undefined;
+  readonly instance?: string | undefined;
+  readonly since?: number | undefined;
+  readonly presence?: "all" | "none" | undefined;
+}
+const numeral = z.pipe(
+  z.string().check(z.regex(/^\d{1,15}$/, "must be a whole number that is not negative")),
+  z.transform((digits: string) => Number(digits)),
+);
+export const StreamQuery: Schema<StreamQuery> = z.object({
+  device_id: optional(deviceId),
+  instance: optional(id),
+  state: optional(z.enum(["online", "idle"])),
+  idle_for_ms: optional(numeral),
+  since: optional(numeral),
+  presence: optional(z.enum(["all", "none"])),
+});
+
+/** `GET /v1/profiles`; values arrive as texts. */
+export interface ProfilesQuery {
+  readonly q: string;
+  readonly limit: number;
+  readonly offset: number;
+}
+const counted = (fallback: string): z.ZodMiniType<number> =>
+  z.pipe(z._default(z.string(), fallback), numeral);
+export const ProfilesQuery: Schema<ProfilesQuery> = z.object({
+  q: z._default(text(100), ""),
+  limit: counted("50").check(
+    z.refine((limit) => limit >= 1 && limit <= 200, { error: "must be 1 to 200" }),
+  ),
+  offset: counted("0"),
+});
+
+/** A frame from the client. Keys that are not known are ignored, so that newer clients can talk to older servers. */
+export const ClientFrameSchema: Schema<ClientFrame> = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("heartbeat"),
+    state: z.enum(["online", "idle"]),
+    idle_for_ms: optional(duration),
+  }),
+  z.object({ type: z.literal("typing"), room_id: id, typing: z.boolean() }),
+  z.object({
+    type: z.literal("subscribe"),
+    presence: z.union([z.enum(["all", "none"]), z.array(z.string()).check(z.maxLength(MAX_IDS))], {
+      error: `must be "all", "none" or a list of at most ${MAX_IDS} ids`,
+    }),
+    snapshot: optional(z.boolean()),
+  }),
+  z.object({ type: z.literal("bye") }),
+]);
+
+/** `PUT /v1/admin/tenants/{id}`. An absent key keeps what is stored. */
+export interface TenantBody {
+  readonly slug?: string | undefined;
+  readonly name?: string | undefined;
+  readonly features?: JsonObject | undefined;
+}
+export const TenantBody: Schema<TenantBody> = z.strictObject({
+  slug: optional(id),
+  name: optional(trimmed(200)),
+  features: optional(object),
+});
+
+/** Which tenant an administrator means, where more than one could be meant. */
+interface InTenant {
+  readonly tenant_id?: string | undefined;
+}
+const inTenant = { tenant_id: optional(id) };
+
+/** `PUT /v1/admin/participants/{id}`. An absent key keeps what is stored, or its default. */
+export interface ParticipantBody extends InTenant, Partial<ProfilePatch> {
+  readonly local_id?: string | undefined;
+  readonly server_name?: string | undefined;
+  readonly participant_type?: Participant["participant_type"] | undefined;
+  readonly email?: string | null | undefined;
+  readonly personal_workspace_id?: string | null | undefined;
+  readonly roles?: readonly string[] | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly presence?: ManualState | null | undefined;
+}
+const labels = z.array(trimmed(128)).check(z.maxLength(100));
+export const ParticipantBody: Schema<ParticipantBody> = z.strictObject({
+  ...inTenant,
+  local_id: optional(id),
+  server_name: optional(trimmed(255)),
+  display_name: optional(trimmed(80)),
+  avatar_url: optional(nullable(webAddress)),
+  bio: optional(nullable(text(500))),
+  participant_type: optional(z.enum(PARTICIPANT_TYPES)),
+  email: optional(nullable(emailAddress)),
+  personal_workspace_id: optional(nullable(id)),
+  roles: optional(labels),
+  groups: optional(labels),
+  presence: optional(nullable(z.enum(MANUAL_STATES))),
+});
+
+/** `PUT /v1/admin/rooms/{id}`. An absent key keeps what is stored, or its default. */
+export interface RoomBody
+  extends InTenant,
+    Partial<
+      Omit<{ -readonly [K in keyof RoomFacts]: RoomFacts[K] | undefined }, "id" | "member_count">
+    > {}
+export const RoomBody: Schema<RoomBody> = z.strictObject({
+  ...inTenant,
+  name: optional(nullable(trimmed(200))),
+  topic: optional(nullable(text(1_000))),
+  room_type: optional(z.enum(ROOM_TYPES)),
+  state: optional(z.enum(ROOM_STATES)),
+  workspace_id: optional(nullable(id)),
+  creator_id: optional(nullable(id)),
+  created_at: optional(instant),
+  is_public: optional(z.boolean()),
+  engagement_mode: optional(z.enum(ENGAGEMENT_MODES)),
+  response_mode: optional(nullable(z.enum(RESPONSE_MODES))),
+});
+
+/** `PUT /v1/admin/rooms/{id}/members/{participant_id}`. An absent key keeps what is stored, or its default. */
+export interface MemberBody
+  extends InTenant,
+    Partial<
+      Omit<{ -readonly [K in keyof MemberFacts]: MemberFacts[K] | undefined }, "participant">
+    > {}
+export const MemberBody: Schema<MemberBody> = z.strictObject({
+  ...inTenant,
+  membership: optional(z.enum(MEMBERSHIPS)),
+  power_level: optional(
+    z
+      .int()
+      .check(z.refine((level) => Math.abs(level) <= 1_000, { error: "must be -1000 to 1000" })),
+  ),
+  joined_at: optional(nullable(instant)),
+  notification_mode: optional(z.enum(NOTIFICATION_MODES)),
+  muted_until: optional(
+    nullable(
+      z.union([
+        z.pipe(
+          z.literal("indefinite"),
+          z.transform(() => INDEFINITE_AT),
+        ),
+        instant,
+      ]),
+    ),
+  ),
+  response_mode: optional(nullable(z.enum(RESPONSE_MODES))),
+  engagement_mode: optional(nullable(z.enum(ENGAGEMENT_MODES))),
+});
+
+/** `PUT /v1/admin/rooms/{id}/plan`. Further keys are kept. */
+export type PlanBody = Plan & InTenant;
+export const PlanBody: Schema<PlanBody> = z.looseObject({
+  ...inTenant,
+  id,
+  state: z.enum(["draft", "running", "paused", "done", "failed", "cancelled"]),
+  goal: optional(nullable(z.string())),
+  mode: optional(z.enum(["sequential", "parallel"])),
+  advance: optional(z.enum(["auto", "manual"])),
+  venue: optional(z.enum(["main", "sidekick"])),
+  current_step_id: optional(nullable(z.string())),
+  consecutive_auto_steps: optional(duration),
+  steps: optional(
+    z.array(
+      z.looseObject({
+        id: z.string(),
+        text: optional(z.string()),
+        status: optional(z.enum(["pending", "in_progress", "done", "failed", "skipped"])),
+        result: optional(z.unknown()),
+        attempts: optional(duration),
+      }),
+    ),
+  ),
+});
+
+/** `PUT /v1/admin/rooms/{id}/sidekicks/{task_id}`. Further keys are kept. */
+export type SidekickBody = Omit<Sidekick, "task_id"> & InTenant;
+export const SidekickBody: Schema<SidekickBody> = z.looseObject({
+  ...inTenant,
+  status: text(64, 1),
+  codename: optional(nullable(z.string())),
+  task: optional(nullable(z.string())),
+  sidekick_room_id: optional(nullable(id)),
+  agent_participant_id: optional(nullable(id)),
+  started_at: optional(
+    nullable(
+      z.string().check(z.refine(isInstant, { error: "must be an ISO 8601 instant with a zone" })),
+    ),
+  ),
+  result_summary: optional(nullable(z.string())),
+});
+
+/** `PUT /v1/admin/rooms/{id}/call`. Further keys are kept. */
+export type CallBody = Call & InTenant;
+const instantText = z
+  .string()
+  .check(z.refine(isInstant, { error: "must be an ISO 8601 instant with a zone" }));
+export const CallBody: Schema<CallBody> = z.looseObject({
+  ...inTenant,
+  call_id: id,
+  type: optional(z.enum(["audio", "video"])),
+  started_at: optional(instantText),
+  started_by: optional(nullable(id)),
+  participants: optional(
+    z.array(z.looseObject({ participant_id: id, joined_at: optional(instantText) })),
+  ),
+  ended_at: z._default(nullable(instantText), null),
+});
+
+/** `POST /v1/admin/rooms/{id}/events`: a message unless `type` says otherwise. */
+export interface EventBody extends InTenant {
+  readonly sender_id: string;
+  readonly type?: string | undefined;
+  readonly content: JsonObject;
+  readonly event_uuid?: string | undefined;
+}
+export const EventBody: Schema<EventBody> = z.strictObject({
+  ...inTenant,
+  sender_id: id,
+  type: optional(z.enum(["swp.room.message"])),
+  content: object,
+  event_uuid: optional(id),
+});
+
+/** `POST /v1/admin/tokens`. */
+export interface TokenBody extends InTenant {
+  readonly participant_id: string;
+  readonly label?: string | null | undefined;
+  readonly expires_at?: number | null | undefined;
+}
+export const TokenBody: Schema<TokenBody> = z.strictObject({
+  ...inTenant,
+  participant_id: id,
+  label: optional(nullable(trimmed(100))),
+  expires_at: optional(nullable(instant)),
+});
+
+/** A query that names no more than a tenant. */
+export const TenantQuery: Schema<InTenant> = z.object(inTenant);
+
+/**
+ * The one way in for input: a value of the schema's type, or a refusal that
+ * names every fault at once. Never throws anything else.
+ * @throws {CodedError} `SW_VALIDATION`
+ */
+export function parseInput<T>(schema: Schema<T>, input: unknown): T {
+  const faults = textFaults(input);
+  if (faults.length > 0) throw invalid(faults);
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues.flatMap((issue) => faultsOf(issue, input)));
+}
+
+/**
+ * A frame from a client, or a refusal that names every fault.
+ * @throws {CodedError} `SW_VALIDATION`
+ */
+export function parseFrame(text: string): ClientFrame {
+  return parseInput(ClientFrameSchema, parseJson(text));
+}
+
+/**
+ * JSON as the runtime parses it: of a repeated key the last wins.
+ * @throws {CodedError} `SW_VALIDATION`
+ */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CodedError("SW_VALIDATION", "The body is not JSON", {
+      cause,
+      details: [{ path: "", message: "must be JSON" }],
+    });
+  }
+}
+
+function faultsOf(issue: z.core.$ZodIssue, input: unknown): Fault[] {
+  const path = pathOf(issue.path);
+  const inner = (key: string): string => (path === "" ? key : `${path}.${key}`);
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({ path: inner(key), message: "is not a known key" }));
+  const missing = valueAt(input, issue.path) === undefined;
+  return [{ path, message: missing && issue.code !== "custom" ? "is required" : messageOf(issue) }];
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.message !== "Invalid input") return issue.message;
+  switch (issue.code) {
+    case "invalid_type":
+      return WHAT[issue.expected] ?? `must be ${issue.expected}`;
+    case "invalid_value":
+      return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+    case "too_big":
+      return issue.origin === "array"
+        ? `must have at most ${issue.maximum} entries`
+        : `must be at most ${issue.maximum}`;
+    case "too_small":
+      return issue.origin === "array"
+        ? `must have at least ${issue.minimum} entries`
+        : `must be at least ${issue.minimum}`;
+    case "invalid_union":
+      return unionMessage(issue);
+    default:
+      return "is not valid";
+  }
+}
+
+/** An unknown `type` of a frame says which types there are; a union of values says what each of them must be. */
+function unionMessage(issue: z.core.$ZodIssueInvalidUnion): string {
+  if (issue.discriminator !== undefined)
+    return 'must be one of "heartbeat", "typing", "subscribe", "bye"';
+  const messages = issue.errors.flatMap((issues) => issues.map(messageOf));
+  return [...new Set(messages)].join(" or ");
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((joined, key) => {
+    if (typeof key === "number") return `${joined}[${key}]`;
+    return joined === "" ? String(key) : `${joined}.${String(key)}`;
+  }, "");
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (isObject(value) ? Reflect.get(value, key) : undefined),
+    input,
+  );
+}
+
+/** What no text or nesting may have, wherever it stands in an input: lone surrogates, NUL, and too many levels. */
+function textFaults(input: unknown): Fault[] {
+  const faults: Fault[] = [];
+  const open: [value: unknown, path: readonly PropertyKey[]][] = [[input, []]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [value, path] = next;
+    if (typeof value === "string") faults.push(...wrongText(value, path));
+    if (!isObject(value)) continue;
+    if (path.length >= MAX_DEPTH)
+      return [{ path: "", message: `must not be nested deeper than ${MAX_DEPTH} levels` }];
+    for (const [key, inner] of Object.entries(value)) {
+      faults.push(...wrongText(key, path));
+      open.push([inner, [...path, Array.isArray(value) ? Number(key) : key]]);
+    }
+  }
+  return faults;
+}
+
+function wrongText(value: string, path: readonly PropertyKey[]): Fault[] {
+  if (/[\ud800-\udfff]/u.test(value))
+    return [{ path: pathOf(path), message: "must not contain a lone surrogate" }];
+  if (value.includes("\0"))
+    return [{ path: pathOf(path), message: "must not contain a NUL character" }];
+  return [];
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isInstant(value: string): boolean {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value)) return false;
+  const at = Date.parse(value);
+  return at >= 0 && at <= INDEFINITE_AT;
+}
+
+function isTimeZone(zone: string): boolean {
+  if (/^[+-]|^[A-Z]+[+-]\d/i.test(zone) && !zone.includes("/")) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return zone !== "";
+  } catch {
+    return false;
+  }
+}
