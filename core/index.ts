@@ -86,6 +86,7 @@ export {
   PresenceRegister,
   RESERVED_DEVICE_PREFIXES,
   type RememberedPerson,
+  restDevice,
   type SourceName,
 } from "./presence-register.ts";
 export { type Me, type ProfilePatch, readOnlyFaults, writablePart } from "./profile.ts";
@@ -129,6 +130,7 @@ export {
   type Member,
   type MemberFacts,
   type Membership,
+  memberOf,
   membersOf,
   NOTIFICATION_MODES,
   type NotificationMode,

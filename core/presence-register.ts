@@ -23,6 +23,11 @@ const SECOND_MS = 1_000;
 /** Device names that begin so are given by the server and cannot be chosen. */
 export const RESERVED_DEVICE_PREFIXES: readonly string[] = ["rest:", "socket:"];
 
+/** The device that stands for someone who only calls, by way of a token. */
+export function restDevice(tokenId: string): string {
+  return `rest:${tokenId}`;
+}
+
 /** What became of one person. Absent means unchanged: nothing is to be sent. */
 export interface PresenceChange {
   readonly participant_id: string;
@@ -208,7 +213,7 @@ export class PresenceRegister {
         : sockets.some((device) => device.device_id === named)
     )
       return undefined;
-    const device_id = named ?? `rest:${by.token_id}`;
+    const device_id = named ?? restDevice(by.token_id);
     return this.open(
       participantId,
       { device_id, instance: device_id, door: "rest" },
@@ -387,7 +392,9 @@ export class PresenceRegister {
     const visible = visibleState(person, now, this.#rules);
     if (visible === person.told) return undefined;
     const quiet = now >= person.toldAt + this.#rules.coalesce_ms;
-    if (!quiet && !(byHand && mayHurry(person, now))) return undefined;
+    // Asked also when it is quiet: the first choice of a second is one of its five.
+    const hurries = byHand && mayHurry(person, now);
+    if (!quiet && !hurries) return undefined;
     if (byHand) person.urgentCount += 1;
     person.told = visible;
     person.toldAt = now;

@@ -18,7 +18,6 @@ import {
   ROOM_STATES,
   ROOM_TYPES,
   type RoomFacts,
-  type Sidekick,
 } from "./room-state.ts";
 
 /**
@@ -74,21 +73,17 @@ const webAddress = z.string().check(
     error: "must be an http or https address of at most 2048 characters",
   }),
 );
-const emailAddress = z
-  .string()
-  .check(
-    z.refine((value) => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value) && value.length <= 254, {
-      error: "must be an email address",
-    }),
-  );
+const emailAddress = z.string().check(
+  z.refine((value) => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value) && value.length <= 254, {
+    error: "must be an email address",
+  }),
+);
 const instant = z.pipe(
-  z
-    .string()
-    .check(
-      z.refine(isInstant, {
-        error: "must be an ISO 8601 instant with a zone, such as 2026-01-31T12:00:00.000Z",
-      }),
-    ),
+  z.string().check(
+    z.refine(isInstant, {
+      error: "must be an ISO 8601 instant with a zone, such as 2026-01-31T12:00:00.000Z",
+    }),
+  ),
   z.transform((value: string) => Date.parse(value)),
 );
 const duration = z.int().check(z.minimum(0, "must not be negative"));
@@ -350,9 +345,7 @@ export const MemberBody: Schema<MemberBody> = z.strictObject({
 });
 
 /** `PUT /v1/admin/rooms/{id}/plan`. Further keys are kept. */
-export type PlanBody = Plan & InTenant;
-export const PlanBody: Schema<PlanBody> = z.looseObject({
-  ...inTenant,
+export const PlanBody: Schema<Plan> = z.looseObject({
   id,
   state: z.enum(["draft", "running", "paused", "done", "failed", "cancelled"]),
   goal: optional(nullable(z.string())),
@@ -375,9 +368,10 @@ export const PlanBody: Schema<PlanBody> = z.looseObject({
 });
 
 /** `PUT /v1/admin/rooms/{id}/sidekicks/{task_id}`. Further keys are kept. */
-export type SidekickBody = Omit<Sidekick, "task_id"> & InTenant;
+export interface SidekickBody extends JsonObject {
+  readonly status: string;
+}
 export const SidekickBody: Schema<SidekickBody> = z.looseObject({
-  ...inTenant,
   status: text(64, 1),
   codename: optional(nullable(z.string())),
   task: optional(nullable(z.string())),
@@ -392,12 +386,10 @@ export const SidekickBody: Schema<SidekickBody> = z.looseObject({
 });
 
 /** `PUT /v1/admin/rooms/{id}/call`. Further keys are kept. */
-export type CallBody = Call & InTenant;
 const instantText = z
   .string()
   .check(z.refine(isInstant, { error: "must be an ISO 8601 instant with a zone" }));
-export const CallBody: Schema<CallBody> = z.looseObject({
-  ...inTenant,
+export const CallBody: Schema<Call> = z.looseObject({
   call_id: id,
   type: optional(z.enum(["audio", "video"])),
   started_at: optional(instantText),
@@ -436,7 +428,7 @@ export const TokenBody: Schema<TokenBody> = z.strictObject({
   expires_at: optional(nullable(instant)),
 });
 
-/** A query that names no more than a tenant. */
+/** The query of an administrator's request. */
 export const TenantQuery: Schema<InTenant> = z.object(inTenant);
 
 /**
@@ -468,7 +460,7 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new CodedError("SW_VALIDATION", "The body is not JSON", {
+    throw new CodedError("SW_VALIDATION", "This is not JSON", {
       cause,
       details: [{ path: "", message: "must be JSON" }],
     });

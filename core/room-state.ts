@@ -198,11 +198,31 @@ export function counterpartOf(
   return members.find(({ participant }) => participant.id !== viewerId)?.participant.display_name;
 }
 
+/** A membership for one viewer. @param now Unix milliseconds; a mute that has run out reads null. */
+export function memberOf(
+  member: MemberFacts,
+  viewerId: string,
+  presence: PresenceState,
+  now: number,
+): Member {
+  const own = member.participant.id === viewerId;
+  return {
+    participant_id: member.participant.id,
+    membership: member.membership,
+    power_level: member.power_level,
+    joined_at: isoOrNull(member.joined_at),
+    notification_mode: own ? member.notification_mode : null,
+    muted_until: own ? mutedUntil(member, now) : null,
+    response_mode: member.response_mode,
+    presence,
+    participant: member.participant,
+  };
+}
+
 /**
  * Joined and invited members for one viewer: by power level (high first), then
  * display name, then id, both compared by UTF-16 code units so that every
  * runtime sorts alike.
- * @param now Unix milliseconds; a mute that has run out reads null.
  */
 export function membersOf(
   members: readonly MemberFacts[],
@@ -213,20 +233,7 @@ export function membersOf(
   return members
     .filter(({ membership }) => membership === "join" || membership === "invite")
     .sort(bySeniority)
-    .map((member) => {
-      const own = member.participant.id === viewerId;
-      return {
-        participant_id: member.participant.id,
-        membership: member.membership,
-        power_level: member.power_level,
-        joined_at: isoOrNull(member.joined_at),
-        notification_mode: own ? member.notification_mode : null,
-        muted_until: own ? mutedUntil(member, now) : null,
-        response_mode: member.response_mode,
-        presence: presenceOf(member.participant.id),
-        participant: member.participant,
-      };
-    });
+    .map((member) => memberOf(member, viewerId, presenceOf(member.participant.id), now));
 }
 
 /** How the AIs of a room take part. */

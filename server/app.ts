@@ -1,0 +1,92 @@
+import { CodedError } from "@porchlight/core";
+import { type AnyElysia, Elysia } from "elysia";
+import type { Clock } from "./clock.ts";
+import { baseHeaders, refusal, type Shell } from "./endpoint.ts";
+import type { Hub } from "./hub.ts";
+import type { Liveness } from "./liveness.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { meRoutes } from "./routes/me.ts";
+import { operationRoutes } from "./routes/operations.ts";
+import { presenceRoutes } from "./routes/presence.ts";
+import { roomRoutes } from "./routes/rooms.ts";
+import { typingRoutes } from "./routes/typing.ts";
+import type { Store } from "./store/store.ts";
+import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./stream.ts";
+
+/** What the routes stand on. */
+export interface Deps {
+  readonly shell: Shell;
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+}
+
+/** Every route, in one Elysia app that is not listening yet. */
+export function createApp(deps: Deps): AnyElysia {
+  const { shell } = deps;
+  const app = new Elysia({
+    // Without this, a second server on the same port takes a part of the connections in silence.
+    serve: { reusePort: false, maxRequestBodySize: SUBSCRIBE_MAX_BYTES * 2 },
+    websocket: {
+      maxPayloadLength: SUBSCRIBE_MAX_BYTES,
+      // The hub pings by itself, so that a socket which does not answer is told why it is closed.
+      idleTimeout: 0,
+      sendPings: false,
+      error: (_ws: unknown, error: unknown) =>
+        shell.log("error", "stream.failed", { error: String(error) }),
+    } as object,
+  });
+  app
+    .use(presenceRoutes(deps))
+    .use(typingRoutes(deps))
+    .use(roomRoutes(deps))
+    .use(meRoutes(deps))
+    .use(adminRoutes(deps))
+    .use(operationRoutes(deps))
+    .use(streamRoutes(deps));
+  const methodsFor = methodsOf(app);
+  return app.onError(({ code, error, request }) => {
+    if (code !== "NOT_FOUND") return refusal(shell, request, error);
+    const allowed = methodsFor(new URL(request.url).pathname);
+    if (allowed.length === 0)
+      return refusal(shell, request, new CodedError("SW_NOT_FOUND", "There is no such endpoint"));
+    return request.method === "OPTIONS"
+      ? preflight(shell, request, allowed)
+      : notAllowed(shell, request, allowed);
+  });
+}
+
+/** Answers which methods a path takes; none, where there is no such path. */
+function methodsOf({ routes }: AnyElysia): (path: string) => string[] {
+  const patterns = routes.map(({ method, path }) => ({
+    method,
+    pattern: new RegExp(`^${path.replaceAll(/:\w+/g, "[^/]+")}/?$`),
+  }));
+  return (path) => {
+    const methods = new Set(
+      patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method),
+    );
+    return [...methods].flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : method));
+  };
+}
+
+function notAllowed(shell: Shell, request: Request, allowed: readonly string[]): Response {
+  const response = refusal(
+    shell,
+    request,
+    new CodedError("SW_METHOD_NOT_ALLOWED", `This endpoint takes ${allowed.join(", ")}`),
+  );
+  response.headers.set("allow", allowed.join(", "));
+  return response;
+}
+
+function preflight(shell: Shell, request: Request, allowed: readonly string[]): Response {
+  const headers = baseHeaders(shell, request);
+  headers.delete("content-type");
+  headers.set("allow", allowed.join(", "));
+  headers.set("access-control-allow-methods", allowed.join(", "));
+  headers.set("access-control-allow-headers", "authorization, content-type, if-none-match");
+  headers.set("access-control-max-age", "600");
+  return new Response(null, { status: 204, headers });
+}

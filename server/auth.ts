@@ -1,0 +1,118 @@
+import { CodedError } from "@porchlight/core";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import type { PersonKey, Store, TokenOwner } from "./store/store.ts";
+
+/** A participant who calls, by way of a token. */
+export type Caller = TokenOwner;
+
+/** An administrator who calls: of one tenant, or of all. */
+export interface Administrator {
+  readonly tenant_id: string | undefined;
+}
+
+/** Who stands behind tokens. */
+export interface Auth {
+  /** @throws {CodedError} 401 for a token that is not one, 403 for the admin token. */
+  participant(token: string | undefined): Promise<Caller>;
+  /** @throws {CodedError} 401 for a token that is not one, 403 for a participant without the role. */
+  administrator(token: string | undefined): Promise<Administrator>;
+}
+
+/** SHA-256 in hexadecimal: all that is ever stored of a token. */
+export function hashOf(token: string): string {
+  return new Bun.CryptoHasher("sha256").update(token).digest("hex");
+}
+
+/** A new token and its public name. */
+export function newToken(): { token: string; token_id: string; hash: string } {
+  const token = `plt_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`;
+  return { token, token_id: `tok-${crypto.randomUUID()}`, hash: hashOf(token) };
+}
+
+/** The token of an `Authorization: Bearer` header. */
+export function bearer(header: string | null): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+}
+
+export function openAuth({
+  store,
+  config,
+  clock,
+}: {
+  store: Store;
+  config: Config;
+  clock: Clock;
+}): Auth {
+  const adminHash = config.adminToken === undefined ? undefined : hashOf(config.adminToken);
+
+  async function owner(token: string | undefined): Promise<TokenOwner | "admin"> {
+    if (token === undefined)
+      throw new CodedError("SW_AUTH_INVALID_TOKEN", "A bearer token is required");
+    // Only hashes are compared, so how long it takes says nothing about the token.
+    const hash = hashOf(token);
+    if (hash === adminHash) return "admin";
+    const found = await store.token(hash);
+    if (found === undefined)
+      throw new CodedError("SW_AUTH_INVALID_TOKEN", "The token is unknown or revoked");
+    if (found.expires_at !== undefined && found.expires_at <= clock.wall()) {
+      throw new CodedError("SW_AUTH_EXPIRED_TOKEN", "The token has expired");
+    }
+    return found;
+  }
+
+  return {
+    async participant(token) {
+      const found = await owner(token);
+      if (found === "admin") throw forbidden("The admin token is no participant");
+      return found;
+    },
+    async administrator(token) {
+      const found = await owner(token);
+      if (found === "admin") return { tenant_id: undefined };
+      if (!found.roles.includes(config.adminRole))
+        throw forbidden(`The role "${config.adminRole}" is required`);
+      return { tenant_id: found.tenant_id };
+    },
+  };
+}
+
+/**
+ * The tenant that an administrator means: their own, or of all tenants the one
+ * that is named, or else the only one in which the id names something. A
+ * tenant that is not theirs answers as one that does not exist.
+ */
+export async function tenantMeant(
+  store: Store,
+  { tenant_id: own }: Administrator,
+  named: string | undefined,
+  what: { kind: "participant" | "room"; id: string },
+): Promise<string> {
+  if (own !== undefined) {
+    if (named !== undefined && named !== own)
+      throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+    return own;
+  }
+  if (named !== undefined) {
+    if (await store.hasTenant(named)) return named;
+    throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+  }
+  const [only, ...others] = await store.tenantsOf(what.kind, what.id);
+  if (only !== undefined && others.length === 0) return only;
+  const message =
+    only === undefined
+      ? `is required: there is no ${what.kind} "${what.id}" yet`
+      : `is required: several tenants have a ${what.kind} "${what.id}"`;
+  throw new CodedError("SW_VALIDATION", `tenant_id ${message}`, {
+    details: [{ path: "tenant_id", message }],
+  });
+}
+
+function forbidden(message: string): CodedError {
+  return new CodedError("SW_AUTH_INSUFFICIENT_PERMISSION", message);
+}
+
+/** The two ids of whoever holds a key, without what else the holder carries. */
+export function keyOf({ tenant_id, participant_id }: PersonKey): PersonKey {
+  return { tenant_id, participant_id };
+}

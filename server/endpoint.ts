@@ -1,0 +1,225 @@
+import { CodedError, isId, parseInput, parseJson, type Schema } from "@porchlight/core";
+import { type Administrator, type Auth, bearer, type Caller } from "./auth.ts";
+import type { Config } from "./config.ts";
+import { errorFields, type Log } from "./log.ts";
+
+/** What every endpoint stands on. */
+export interface Shell {
+  readonly auth: Auth;
+  readonly config: Config;
+  readonly log: Log;
+  /** True once the server is stopping: new work is refused. */
+  readonly stopping: () => boolean;
+}
+
+/** What an endpoint answers with. */
+export interface Answer {
+  readonly data: unknown;
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What an endpoint takes besides its path. Both are checked before the handler runs. */
+export interface Input<B, Q> {
+  readonly body?: Schema<B>;
+  /** How large the body may be; the configured limit by default. */
+  readonly bodyMaxBytes?: number;
+  readonly query?: Schema<Q>;
+}
+
+/** What a handler is handed: who calls, and what they sent, parsed. */
+export interface Call<C, B, Q> {
+  readonly caller: C;
+  readonly body: B;
+  readonly query: Q;
+  readonly params: Readonly<Record<string, string>>;
+  readonly url: URL;
+}
+
+interface Context {
+  readonly request: Request;
+  /** Absent where the path has none. */
+  readonly params?: Readonly<Record<string, string>>;
+}
+
+type Handler = (context: Context) => Promise<Response>;
+
+/** An endpoint for participants: handed the caller, it answers or refuses. */
+export function forParticipant<B = undefined, Q = undefined>(
+  shell: Shell,
+  input: Input<B, Q>,
+  handle: (call: Call<Caller, B, Q>) => Promise<Answer> | Answer,
+): Handler {
+  return endpoint(shell, (request) => shell.auth.participant(tokenOf(request)), input, handle);
+}
+
+/** An endpoint for administrators. */
+export function forAdministrator<B = undefined, Q = undefined>(
+  shell: Shell,
+  input: Input<B, Q>,
+  handle: (call: Call<Administrator, B, Q>) => Promise<Answer> | Answer,
+): Handler {
+  return endpoint(shell, (request) => shell.auth.administrator(tokenOf(request)), input, handle);
+}
+
+/** An endpoint for anyone. */
+export function forAnyone(shell: Shell, handle: () => Promise<Answer> | Answer): Handler {
+  return endpoint(shell, () => undefined, {}, handle);
+}
+
+/** The order of checks is the same everywhere: origin, stopping, caller, path, query, body. */
+function endpoint<C, B, Q>(
+  shell: Shell,
+  authenticate: (request: Request) => Promise<C> | C,
+  input: Input<B, Q>,
+  handle: (call: Call<C, B, Q>) => Promise<Answer> | Answer,
+): Handler {
+  return async ({ request, params = {} }) => {
+    try {
+      admit(shell, request);
+      const caller = await authenticate(request);
+      checkParams(params);
+      const url = new URL(request.url);
+      // Without a schema the types say `undefined`, and that is what stands there.
+      const query = (input.query &&
+        parseInput(input.query, Object.fromEntries(url.searchParams))) as Q;
+      const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
+      const body = (input.body && parseInput(input.body, await readBody(request, maxBytes))) as B;
+      return answer(shell, request, await handle({ caller, body, query, params, url }));
+    } catch (error) {
+      return refusal(shell, request, error);
+    }
+  };
+}
+
+/** Refuses what cannot even be looked at: a foreign origin, or anything while stopping. */
+export function admit({ config, stopping }: Shell, request: Request): void {
+  const origin = request.headers.get("origin");
+  if (origin !== null && config.allowedOrigins !== "*" && !config.allowedOrigins.includes(origin)) {
+    throw new CodedError("SW_ORIGIN_FORBIDDEN", "This origin is not allowed");
+  }
+  if (stopping())
+    throw new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
+}
+
+/** A token of a request's header. */
+export function tokenOf(request: Request): string | undefined {
+  return bearer(request.headers.get("authorization"));
+}
+
+/** The response to whatever was thrown. What is no refusal is logged whole and says nothing. */
+export function refusal(shell: Shell, request: Request, error: unknown): Response {
+  const coded =
+    error instanceof CodedError
+      ? error
+      : new CodedError("SW_INTERNAL", "Something went wrong on the server", { cause: error });
+  const headers = baseHeaders(shell, request);
+  const { pathname } = new URL(request.url);
+  if (coded.status >= 500) {
+    shell.log("error", "request.failed", {
+      request_id: headers.get("x-request-id"),
+      method: request.method,
+      path: pathname,
+      ...errorFields(coded),
+    });
+  }
+  if (coded.retryAfterSeconds !== undefined)
+    headers.set("retry-after", String(coded.retryAfterSeconds));
+  if (coded.status === 401) headers.set("www-authenticate", "Bearer");
+  const details = coded.details === undefined ? {} : { details: coded.details };
+  const body = JSON.stringify({ error: { code: coded.code, message: coded.message, ...details } });
+  return new Response(body, { status: coded.status, headers });
+}
+
+/** The headers that every response carries. */
+export function baseHeaders({ config }: Shell, request: Request): Headers {
+  const headers = new Headers({
+    "content-type": "application/json; charset=utf-8",
+    "x-request-id": crypto.randomUUID(),
+  });
+  const origin = request.headers.get("origin");
+  if (
+    origin !== null &&
+    (config.allowedOrigins === "*" || config.allowedOrigins.includes(origin))
+  ) {
+    headers.set("access-control-allow-origin", config.allowedOrigins === "*" ? "*" : origin);
+    headers.set("access-control-expose-headers", "etag, retry-after, x-request-id");
+    if (config.allowedOrigins !== "*") headers.set("vary", "origin");
+  }
+  return headers;
+}
+
+function answer(shell: Shell, request: Request, { data, meta }: Answer): Response {
+  const body = JSON.stringify(meta === undefined ? { data } : { data, meta });
+  const headers = baseHeaders(shell, request);
+  if (request.method !== "GET" && request.method !== "HEAD") return new Response(body, { headers });
+  const tag = `"${Bun.hash(body).toString(36)}"`;
+  headers.set("etag", tag);
+  headers.set("cache-control", "private, no-cache");
+  if (isKnown(tag, request.headers.get("if-none-match")))
+    return new Response(null, { status: 304, headers });
+  return new Response(body, { headers });
+}
+
+function isKnown(tag: string, ifNoneMatch: string | null): boolean {
+  if (ifNoneMatch === null) return false;
+  return ifNoneMatch
+    .split(",")
+    .some((each) => each.trim() === "*" || each.trim().replace(/^W\//, "") === tag);
+}
+
+/** What is no id names nothing, and is answered as what does not exist. */
+function checkParams(params: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(params)) {
+    if (isId(value)) continue;
+    throw name === "room_id"
+      ? new CodedError("SW_ROOM_NOT_FOUND", "There is no such room")
+      : new CodedError("SW_NOT_FOUND", "There is no such thing");
+  }
+}
+
+const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i;
+/** Sent by curl with `-d`, and not meant. */
+const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(;|$)/i;
+
+async function readBody(request: Request, maxBytes: number): Promise<unknown> {
+  const type = request.headers.get("content-type");
+  const text = decode(await readBytes(request, maxBytes));
+  if (type === null || JSON_TYPE.test(type)) return parseJson(text);
+  const refused = new CodedError(
+    "SW_UNSUPPORTED_MEDIA_TYPE",
+    "The body must be JSON, with the content type application/json",
+  );
+  if (!FORM_TYPE.test(type)) throw refused;
+  try {
+    return parseJson(text);
+  } catch {
+    throw refused;
+  }
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = new CodedError(
+    "SW_CONTENT_TOO_LARGE",
+    `The body must be at most ${maxBytes} bytes`,
+  );
+  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw tooLarge;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new CodedError("SW_VALIDATION", "The body is not UTF-8", {
+      cause,
+      details: [{ path: "", message: "must be UTF-8" }],
+    });
+  }
+}

@@ -1,0 +1,159 @@
+import { DEFAULT_PREFERENCES } from "@porchlight/core";
+import { createApp } from "./app.ts";
+import { openAuth } from "./auth.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import type { Shell } from "./endpoint.ts";
+import { type Connection, Hub } from "./hub.ts";
+import { Liveness } from "./liveness.ts";
+import { errorFields, type Log, logToStderr } from "./log.ts";
+import { openStore } from "./store/open.ts";
+import type { Announcement, Store } from "./store/store.ts";
+
+export type { Clock } from "./clock.ts";
+export {
+  type Config,
+  ConfigError,
+  DEFAULT_LIMITS,
+  readConfig,
+  SETTINGS,
+  variableOf,
+} from "./config.ts";
+export type { Log } from "./log.ts";
+export type { Store } from "./store/store.ts";
+
+/** A server that listens. */
+export interface RunningServer {
+  /** Where it is bound, such as `http://127.0.0.1:8787`. */
+  readonly url: string;
+  readonly store: Store;
+  /** Stops in order: refuses new work, tells clients when to come back, finishes what runs, writes down who was there. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** A register of devices that is older than this says nothing about who is there. */
+const RESTART_WITHIN_MS = 60_000;
+/** Sockets are told to come back within this time of a stop, each at another moment. */
+const RETURN_WITHIN_MS = 10_000;
+const CLOSING_STEPS = 100;
+const CLOSING_STEP_MS = 50;
+const CLOSED_AT_ONCE = 20;
+
+/** Starts a server: store, presence, routes, port. */
+export async function startServer(
+  config: Config,
+  options: { clock?: Clock; log?: Log } = {},
+): Promise<RunningServer> {
+  const { clock = systemClock(), log = logToStderr } = options;
+  const rules = {
+    ...config.timings,
+    manual_without_device: config.manualWithoutDevice,
+    typing_rate: config.limits.typing_rate,
+  };
+  const hub = new Hub({ clock, pingMs: config.timings.ping_ms });
+  const liveness = new Liveness({ clock, hub, rules });
+  const store = openConfigured(config, (announcement) => {
+    endTyping(liveness, announcement);
+    hub.announce(announcement);
+  });
+  await takeUp(store, liveness, clock);
+
+  let stopping: Promise<void> | undefined;
+  const shell: Shell = {
+    auth: openAuth({ store, config, clock }),
+    config,
+    log,
+    stopping: () => stopping !== undefined,
+  };
+  const app = createApp({ shell, store, hub, liveness, clock });
+  app.listen({ hostname: config.host, port: config.port });
+  const server = app.server;
+  if (server === null) throw new Error("Cannot start as the port was not bound");
+  const url = `http://${server.hostname}:${server.port}`;
+  log("info", "server.listening", { url });
+
+  async function stop(): Promise<void> {
+    log("info", "server.stopping", { sockets: hub.size });
+    hub.stop();
+    await closeSockets(hub, clock);
+    await app.server?.stop(false);
+    liveness.stop();
+    await store.keepDevices(liveness.remember(), clock.wall());
+    await store.close();
+    log("info", "server.stopped");
+  }
+
+  return {
+    url,
+    store,
+    stop: () => {
+      stopping ??= stop().catch((error: unknown) => {
+        log("error", "server.stop_failed", errorFields(error));
+        throw error;
+      });
+      return stopping;
+    },
+  };
+}
+
+/** Opens the configured store. */
+export function openConfigured(
+  config: Config,
+  announce: (announcement: Announcement) => void,
+): Store {
+  return openStore({
+    url: config.databaseUrl,
+    server_name: config.serverName,
+    preferences: { ...DEFAULT_PREFERENCES, timezone: config.defaultTimezone },
+    newId: () => crypto.randomUUID(),
+    announce,
+  });
+}
+
+/** Learns what the store says of people, and who was there before an orderly restart. */
+async function takeUp(store: Store, liveness: Liveness, clock: Clock): Promise<void> {
+  for (const facts of await store.presenceFacts()) liveness.introduce(facts);
+  const kept = await store.takeDevices();
+  const downMs =
+    kept === undefined ? Number.POSITIVE_INFINITY : Math.max(0, clock.wall() - kept.keptAt);
+  if (kept !== undefined && downMs <= RESTART_WITHIN_MS) liveness.restore(kept.devices, downMs);
+}
+
+/** Whoever sends, leaves, or stands in a room that closes has ceased to type there, and others hear that first. */
+function endTyping(liveness: Liveness, { frame }: Announcement): void {
+  const { tenant_id, type } = frame;
+  const [room_id, sender_id, participant_id] = [
+    frame.room_id,
+    frame.sender_id,
+    frame.participant_id,
+  ];
+  if (typeof room_id !== "string") return;
+  if (type === "swp.room.message" && typeof sender_id === "string") {
+    liveness.stopTyping({ tenant_id, participant_id: sender_id }, { room_id });
+  }
+  if (
+    type === "swp.room.member" &&
+    frame.membership !== "join" &&
+    typeof participant_id === "string"
+  ) {
+    liveness.stopTyping({ tenant_id, participant_id }, { room_id });
+  }
+  if (type === "swp.room.state" && frame.state !== "open")
+    liveness.stopTypingIn(tenant_id, room_id);
+}
+
+/** Closes every socket, a share at a time, each with its own moment to come back. */
+async function closeSockets(hub: Hub, clock: Clock): Promise<void> {
+  const open = hub.all();
+  const share = Math.max(CLOSED_AT_ONCE, Math.ceil(open.length / CLOSING_STEPS));
+  for (let from = 0; from < open.length; from += share) {
+    for (const connection of open.slice(from, from + share)) closeForRestart(hub, connection);
+    if (from + share < open.length)
+      await new Promise<void>((resolve) => void clock.timer(CLOSING_STEP_MS, resolve));
+  }
+}
+
+function closeForRestart(hub: Hub, connection: Connection): void {
+  const delayMs = Math.floor(Math.random() * RETURN_WITHIN_MS);
+  hub.close(connection, "restart", String(delayMs));
+}

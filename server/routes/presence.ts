@@ -1,0 +1,122 @@
+import {
+  type Fault,
+  Heartbeat,
+  invalid,
+  isoOf,
+  isoOrNull,
+  PresenceChoice,
+  PresenceQuery,
+} from "@porchlight/core";
+import { type AnyElysia, Elysia } from "elysia";
+import type { Deps } from "../app.ts";
+import { type Caller, keyOf } from "../auth.ts";
+import { forParticipant } from "../endpoint.ts";
+
+/** A body that names 5,000 people is larger than others may be. */
+const QUERY_MAX_BYTES = 1_048_576;
+
+/** Who is around, what I show, and why. */
+export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): AnyElysia {
+  function statesOf(caller: Caller, ids: readonly string[]): Record<string, string> {
+    return Object.fromEntries(ids.map((id) => [id, liveness.stateFor(caller, id)]));
+  }
+
+  function why(caller: Caller): unknown {
+    const { state, source, manual, devices, nextChangeAt } = liveness.explain(caller);
+    return {
+      state,
+      source,
+      manual: manual ?? null,
+      devices: devices.map(({ lastActiveAt, expiresAt, ...device }) => ({
+        ...device,
+        last_active_at: isoOf(lastActiveAt),
+        expires_at: isoOf(expiresAt),
+      })),
+      next_change_at: isoOrNull(nextChangeAt),
+    };
+  }
+
+  return new Elysia()
+    .get(
+      "/v1/presence",
+      forParticipant(shell, {}, ({ caller, url }) => {
+        const ids = idsOf(url);
+        const most = shell.config.limits.presence_max_ids;
+        if (ids.length === 0)
+          throw invalid([{ path: "ids", message: "is required, one id or more" }]);
+        if (ids.length > most) throw invalid([tooMany(most)]);
+        return { data: statesOf(caller, ids) };
+      }),
+    )
+    .post(
+      "/v1/presence/query",
+      forParticipant(
+        shell,
+        { body: PresenceQuery, bodyMaxBytes: QUERY_MAX_BYTES },
+        ({ caller, body }) => ({
+          data: statesOf(caller, body.ids),
+        }),
+      ),
+    )
+    .get(
+      "/v1/me/presence",
+      forParticipant(shell, {}, ({ caller }) => ({ data: why(caller) })),
+    )
+    .put(
+      "/v1/me/presence",
+      forParticipant(shell, { body: PresenceChoice }, async ({ caller, body }) => {
+        await store.setManual(caller, body.state, clock.wall());
+        liveness.choose(caller, body.state);
+        liveness.act(caller, { device_id: body.device_id, token_id: caller.token_id });
+        const { state, source } = liveness.explain(caller);
+        hub.toPerson(caller, {
+          type: "swp.me.presence",
+          id: `evt-${crypto.randomUUID()}`,
+          tenant_id: caller.tenant_id,
+          ts: isoOf(clock.wall()),
+          manual: body.state ?? null,
+          state,
+        });
+        return { data: { state, source } };
+      }),
+    )
+    .post(
+      "/v1/me/heartbeat",
+      forParticipant(shell, { body: Heartbeat }, ({ caller, body }) => {
+        const { device_id, ...activity } = body;
+        liveness.open(caller, { device_id, instance: device_id, door: "rest" }, activity);
+        const { presence_ttl_ms, heartbeat_ms } = shell.config.timings;
+        return {
+          data: {
+            state: liveness.effective(caller),
+            expires_in_ms: presence_ttl_ms,
+            refresh_after_ms: heartbeat_ms,
+          },
+        };
+      }),
+    )
+    .delete(
+      "/v1/me/devices/:device_id",
+      forParticipant(shell, {}, ({ caller, params }) => {
+        const device_id = params.device_id ?? "";
+        liveness.signOff(caller, device_id);
+        for (const connection of hub.of(keyOf(caller))) {
+          if (connection.device_id === device_id) hub.close(connection, "signed_off");
+        }
+        return { data: { device_id, state: liveness.effective(caller) } };
+      }),
+    );
+}
+
+/** Every `ids` of the query, split at commas, each once. */
+function idsOf(url: URL): string[] {
+  const ids = url.searchParams.getAll("ids").flatMap((list) => list.split(","));
+  return [...new Set(ids.map((id) => id.trim()).filter((id) => id !== ""))];
+}
+
+function tooMany(most: number): Fault {
+  return {
+    path: "ids",
+    message: `must name at most ${most} people: ask for more with POST /v1/presence/query`,
+  };
+}

@@ -1,0 +1,143 @@
+import {
+  CodedError,
+  DirectRoomRequest,
+  engagementOf,
+  membersOf,
+  ProfilesQuery,
+  readStateOf,
+  roomOf,
+  roomRefusal,
+  roomState,
+  settingsOf,
+  shownCall,
+  shownPlan,
+  shownSidekicks,
+} from "@porchlight/core";
+import { type AnyElysia, Elysia } from "elysia";
+import type { Deps } from "../app.ts";
+import type { Caller } from "../auth.ts";
+import { type Call, forParticipant } from "../endpoint.ts";
+import type { RoomPart, RoomReading } from "../store/store.ts";
+import { roomError } from "../typing.ts";
+
+const EVERYTHING: readonly RoomPart[] = ["members", "read", "plan", "sidekicks", "call"];
+
+/** Rooms as their members see them: whole, in parts, and listed; and the people one can meet there. */
+export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
+  /** An endpoint that shows something of a room to those who have joined it. */
+  function part(
+    parts: readonly RoomPart[],
+    show: (reading: RoomReading, viewer: Caller) => unknown,
+  ) {
+    return forParticipant(
+      shell,
+      {},
+      async ({ caller, params }: Call<Caller, undefined, undefined>) => {
+        const key = { tenant_id: caller.tenant_id, room_id: params.room_id ?? "" };
+        const reading = await store.room(key, caller.participant_id, parts);
+        if (reading === undefined) throw roomError("SW_ROOM_NOT_FOUND");
+        const refused = roomRefusal(reading.room, reading.viewer, "look");
+        if (refused !== undefined) throw roomError(refused);
+        return { data: show(reading, caller) };
+      },
+    );
+  }
+
+  return new Elysia()
+    .get(
+      "/v1/rooms",
+      forParticipant(shell, {}, async ({ caller }) => {
+        const rooms = await store.roomsOf(caller);
+        return {
+          data: rooms.map(({ room, counterpart, unread_count }) => ({
+            ...roomOf(room, counterpart),
+            unread_count,
+          })),
+        };
+      }),
+    )
+    .get(
+      "/v1/rooms/:room_id/state",
+      part(EVERYTHING, (reading, caller) =>
+        roomState(
+          reading,
+          {
+            presenceOf: (id) => liveness.told(caller.tenant_id, id),
+            own: liveness.effective(caller),
+            typists: liveness.typists(caller.tenant_id, reading.room.id),
+          },
+          clock.wall(),
+        ),
+      ),
+    )
+    .get(
+      "/v1/rooms/:room_id",
+      part([], ({ room, counterpart }) => roomOf(room, counterpart)),
+    )
+    .get(
+      "/v1/rooms/:room_id/members",
+      part(["members"], ({ members }, caller) =>
+        membersOf(
+          members,
+          caller.participant_id,
+          (id) => liveness.stateFor(caller, id),
+          clock.wall(),
+        ),
+      ),
+    )
+    .get(
+      "/v1/rooms/:room_id/ai/engagement",
+      part(["members"], ({ room, members }) => engagementOf(room, members)),
+    )
+    .get(
+      "/v1/rooms/:room_id/plan",
+      part(["plan"], ({ plan }) => shownPlan(plan)),
+    )
+    .get(
+      "/v1/rooms/:room_id/sidekicks",
+      part(["sidekicks"], ({ sidekicks }) => shownSidekicks(sidekicks)),
+    )
+    .get(
+      "/v1/rooms/:room_id/call",
+      part(["call"], ({ call }) => shownCall(call)),
+    )
+    .get(
+      "/v1/rooms/:room_id/read-state",
+      part(["read"], ({ room, viewer, read }) => ({
+        settings: settingsOf(room, viewer),
+        ...readStateOf(read, viewer, clock.wall()),
+      })),
+    )
+    .post(
+      "/v1/rooms/dm",
+      forParticipant(shell, { body: DirectRoomRequest }, async ({ caller, body }) => {
+        const room_id = await store.openDirectRoom(caller, body.participant_id, clock.wall());
+        const reading = await store.room(
+          { tenant_id: caller.tenant_id, room_id },
+          caller.participant_id,
+          [],
+        );
+        if (reading === undefined) throw roomError("SW_ROOM_NOT_FOUND");
+        return { data: roomOf(reading.room, reading.counterpart) };
+      }),
+    )
+    .get(
+      "/v1/profiles",
+      forParticipant(shell, { query: ProfilesQuery }, async ({ caller, query }) => ({
+        data: await store.profiles(caller.tenant_id, query),
+        meta: { limit: query.limit, offset: query.offset },
+      })),
+    )
+    .get(
+      "/v1/profiles/:participant_id",
+      forParticipant(shell, {}, async ({ caller, params }) => {
+        const profile = await store.profile({
+          tenant_id: caller.tenant_id,
+          participant_id: params.participant_id ?? "",
+        });
+        if (profile === undefined)
+          throw new CodedError("SW_NOT_FOUND", "There is no such participant");
+        return { data: profile };
+      }),
+    );
+}

@@ -1,0 +1,91 @@
+import { DEFAULT_PREFERENCES, type Preferences } from "@porchlight/core";
+import { position, type Told } from "./events.ts";
+import { keep, kept, tenantsOfParticipant, tenantsOfRoom } from "./operation.ts";
+import * as people from "./people.ts";
+import type { Program } from "./query.ts";
+import * as rooms from "./rooms.ts";
+import { openSqlite, type SqlDatabase } from "./sqlite.ts";
+import type { Announcement, Store } from "./store.ts";
+import * as tokens from "./tokens.ts";
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** `sqlite:` and a file, or `sqlite::memory:`. */
+  readonly url: string;
+  /** Called for each announcement, once it is durable, in the order of positions. */
+  readonly announce: (announcement: Announcement) => void;
+  /** Names what the store makes; never the same twice. */
+  readonly newId: () => string;
+  /** The host part of a participant whose body names none. */
+  readonly server_name: string;
+  /** The document of someone who has set nothing. */
+  readonly preferences?: Preferences;
+}
+
+/** Opens the store behind a URL and brings its tables up to date. */
+export function openStore(options: StoreOptions): Store {
+  const file = /^sqlite:(.+)$/.exec(options.url)?.[1];
+  if (file === undefined)
+    throw new TypeError(
+      `Cannot open a store at "${options.url}" as it must be "sqlite:" and a file`,
+    );
+  return storeOn(openSqlite(file), options);
+}
+
+function storeOn(db: SqlDatabase, options: StoreOptions): Store {
+  const { newId, server_name, preferences: defaults = DEFAULT_PREFERENCES } = options;
+  const event_id = (): string => `evt-${newId()}`;
+
+  async function told<T>(program: Program<Told<T>>): Promise<T> {
+    const announce = ({ announcements }: Told<T>): void => announcements.forEach(options.announce);
+    return (await db.write(program, announce)).value;
+  }
+
+  return {
+    token: (hash) => db.read(tokens.token(hash)),
+    addToken: (token, now) => db.write(tokens.addToken(token, now)),
+    deleteToken: (token_id, tenant_id) => db.write(tokens.deleteToken(token_id, tenant_id)),
+
+    tenantsOf: (kind, id) =>
+      db.read(kind === "room" ? tenantsOfRoom(id) : tenantsOfParticipant(id)),
+    hasTenant: (tenant_id) => db.read(people.hasTenant(tenant_id)),
+    putTenant: (tenant_id, body) => db.write(people.putTenant(tenant_id, body)),
+    putParticipant: (key, body, now) =>
+      told(people.putParticipant(key, body, { server_name, now, event_id: event_id() })),
+    putRoom: (key, body, now) => told(rooms.putRoom(key, body, { now, newId })),
+    putMember: (key, body, now) => told(rooms.putMember(key, body, { now, newId })),
+    putPlan: (key, plan, now) => told(rooms.putPlan(key, plan, { now, newId })),
+    putSidekick: (key, sidekick, now) => told(rooms.putSidekick(key, sidekick, { now, newId })),
+    putCall: (key, call, now) => told(rooms.putCall(key, call, { now, newId })),
+    appendEvent: (key, body, now) => told(rooms.appendEvent(key, body, { now, newId })),
+
+    presenceFacts: () => db.read(people.presenceFacts()),
+    setManual: (key, manual, now) => db.write(people.setManual(key, manual, now)),
+
+    me: (key) => db.read(people.me(key)),
+    updateProfile: (key, patch, now) =>
+      told(people.updateProfile(key, patch, { now, event_id: event_id() })),
+    profile: (key) => db.read(people.profile(key)),
+    profiles: (tenant_id, query) => db.read(people.profiles(tenant_id, query)),
+    preferences: (key) => db.read(people.preferences(key, defaults)),
+    updatePreferences: (key, patch, now) =>
+      told(people.updatePreferences(key, patch, { defaults, now, event_id: event_id() })),
+
+    room: (key, viewer, parts) => db.read(rooms.room(key, viewer, parts)),
+    roomsOf: (key) => db.read(rooms.roomsOf(key)),
+    joinedRooms: (key) => db.read(rooms.joinedRooms(key)),
+    openDirectRoom: (key, other, now) => told(rooms.openDirectRoom(key, other, { now, newId })),
+    position: (tenant_id) => db.read(position(tenant_id)),
+
+    keepDevices: (devices, now) => db.write(keep("devices", devices, now)),
+    takeDevices: async () => {
+      const found = await db.write(kept("devices"));
+      return found && { keptAt: found.kept_at, devices: JSON.parse(found.body_json) };
+    },
+
+    ping: async () => {
+      await db.read(position(""));
+    },
+    close: async () => db.close(),
+  };
+}

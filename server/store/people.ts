@@ -1,0 +1,419 @@
+import {
+  CodedError,
+  type EventFrame,
+  isoOf,
+  type ManualState,
+  type Me,
+  type Participant,
+  type ParticipantBody,
+  type PreferenceRegisters,
+  type Preferences,
+  type PreferencesPatch,
+  type ProfilePatch,
+  type ProfilesQuery,
+  readPreferences,
+  type TenantBody,
+  writePreferences,
+} from "@porchlight/core";
+import { append, type Told } from "./events.ts";
+import { all, one, type Program, statement } from "./query.ts";
+import type { Tables } from "./schema.ts";
+import type { Announcement, PersonKey, PresenceFacts, Profile, StoredMe } from "./store.ts";
+
+type TenantRow = Tables["tenants"];
+type ParticipantRow = Tables["participants"];
+
+const PARTICIPANT_FIELDS = [
+  "local_id",
+  "server_name",
+  "display_name",
+  "participant_type",
+  "avatar_url",
+  "bio",
+  "email",
+  "personal_workspace_id",
+] as const;
+const MACHINES: readonly string[] = ["model", "helper"];
+
+const selectTenant = statement<{ tenant_id: string }>()((db, p) =>
+  db.selectFrom("tenants").selectAll().where("tenant_id", "=", p.tenant_id),
+);
+
+const upsertTenant = statement<TenantRow>()((db, p) =>
+  db
+    .insertInto("tenants")
+    .values({
+      tenant_id: p.tenant_id,
+      slug: p.slug,
+      name: p.name,
+      features_json: p.features_json,
+      position: p.position,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .column("tenant_id")
+        .doUpdateSet({ slug: p.slug, name: p.name, features_json: p.features_json }),
+    ),
+);
+
+const selectParticipant = statement<PersonKey>()((db, p) =>
+  db
+    .selectFrom("participants")
+    .selectAll()
+    .where("tenant_id", "=", p.tenant_id)
+    .where("participant_id", "=", p.participant_id),
+);
+
+const upsertParticipant = statement<ParticipantRow>()((db, p) => {
+  const facts = {
+    local_id: p.local_id,
+    server_name: p.server_name,
+    display_name: p.display_name,
+    participant_type: p.participant_type,
+    avatar_url: p.avatar_url,
+    bio: p.bio,
+    email: p.email,
+    personal_workspace_id: p.personal_workspace_id,
+    roles_json: p.roles_json,
+    groups_json: p.groups_json,
+    manual_state: p.manual_state,
+    manual_at: p.manual_at,
+    search: p.search,
+  };
+  return db
+    .insertInto("participants")
+    .values({ tenant_id: p.tenant_id, participant_id: p.participant_id, ...facts })
+    .onConflict((conflict) => conflict.columns(["tenant_id", "participant_id"]).doUpdateSet(facts));
+});
+
+const setManualState = statement<PersonKey & { manual_state: string | null; manual_at: number }>()(
+  (db, p) =>
+    db
+      .updateTable("participants")
+      .set({ manual_state: p.manual_state, manual_at: p.manual_at })
+      .where("tenant_id", "=", p.tenant_id)
+      .where("participant_id", "=", p.participant_id),
+);
+
+const selectPresenceFacts = statement<{ model: string; helper: string }>()((db, p) =>
+  db
+    .selectFrom("participants")
+    .select(["tenant_id", "participant_id", "manual_state", "participant_type"])
+    .where(({ or, eb }) =>
+      or([
+        eb("manual_state", "is not", null),
+        eb("participant_type", "=", p.model),
+        eb("participant_type", "=", p.helper),
+      ]),
+    ),
+);
+
+const selectProfiles = statement<{
+  tenant_id: string;
+  pattern: string;
+  nothing: string;
+  limit: number;
+  offset: number;
+}>()((db, p) =>
+  db
+    .selectFrom("participants")
+    .select([
+      "participant_id",
+      "local_id",
+      "server_name",
+      "display_name",
+      "participant_type",
+      "avatar_url",
+      "bio",
+    ])
+    .where("tenant_id", "=", p.tenant_id)
+    // "Contains", said so that every dialect knows it and no character of the pattern is special.
+    .where(({ eb, val, fn }) =>
+      eb(fn("replace", ["search", val(p.pattern), val(p.nothing)]), "<>", eb.ref("search")),
+    )
+    .orderBy("display_name")
+    .orderBy("participant_id")
+    .limit(p.limit)
+    .offset(p.offset),
+);
+
+const selectRegisters = statement<PersonKey>()((db, p) =>
+  db
+    .selectFrom("preferences")
+    .select("registers_json")
+    .where("tenant_id", "=", p.tenant_id)
+    .where("participant_id", "=", p.participant_id),
+);
+
+const upsertRegisters = statement<PersonKey & { registers_json: string }>()((db, p) =>
+  db
+    .insertInto("preferences")
+    .values({
+      tenant_id: p.tenant_id,
+      participant_id: p.participant_id,
+      registers_json: p.registers_json,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["tenant_id", "participant_id"])
+        .doUpdateSet({ registers_json: p.registers_json }),
+    ),
+);
+
+/** The tenant's row, or a refusal. */
+export function* tenantRow(tenant_id: string): Program<TenantRow> {
+  const row = yield* one(selectTenant, { tenant_id });
+  if (row === undefined) throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+  return row;
+}
+
+export function* hasTenant(tenant_id: string): Program<boolean> {
+  return (yield* one(selectTenant, { tenant_id })) !== undefined;
+}
+
+export function* putTenant(tenant_id: string, body: TenantBody): Program<Me["tenant"]> {
+  const known = yield* one(selectTenant, { tenant_id });
+  const row: TenantRow = {
+    tenant_id,
+    slug: body.slug ?? known?.slug ?? tenant_id,
+    name: body.name ?? known?.name ?? tenant_id,
+    features_json:
+      body.features === undefined ? (known?.features_json ?? "{}") : JSON.stringify(body.features),
+    position: known?.position ?? 0,
+  };
+  yield* one(upsertTenant, row);
+  return tenantOf(row);
+}
+
+/** The participant's row, or a refusal. */
+export function* participantRow(key: PersonKey): Program<ParticipantRow> {
+  const row = yield* one(selectParticipant, {
+    tenant_id: key.tenant_id,
+    participant_id: key.participant_id,
+  });
+  if (row === undefined) throw new CodedError("SW_NOT_FOUND", "There is no such participant");
+  return row;
+}
+
+export function* putParticipant(
+  key: PersonKey,
+  body: ParticipantBody,
+  options: { server_name: string; now: number; event_id: string },
+): Program<Told<PresenceFacts>> {
+  yield* tenantRow(key.tenant_id);
+  const known = yield* one(selectParticipant, personOf(key));
+  const { roles, groups, presence } = body;
+  const row = withSearch({
+    ...(known ?? newParticipant(key, options.server_name)),
+    ...present(body, PARTICIPANT_FIELDS),
+    ...(roles === undefined ? {} : { roles_json: JSON.stringify(roles) }),
+    ...(groups === undefined ? {} : { groups_json: JSON.stringify(groups) }),
+    ...(presence === undefined ? {} : { manual_state: presence, manual_at: options.now }),
+  });
+  yield* one(upsertParticipant, row);
+  return {
+    value: presenceFactsOf(row),
+    announcements: yield* announceProfile(known, row, options),
+  };
+}
+
+export function* presenceFacts(): Program<readonly PresenceFacts[]> {
+  const rows = yield* all(selectPresenceFacts, { model: "model", helper: "helper" });
+  return rows.map(presenceFactsOf);
+}
+
+export function* setManual(
+  key: PersonKey,
+  manual: ManualState | undefined,
+  now: number,
+): Program<void> {
+  yield* one(setManualState, { ...personOf(key), manual_state: manual ?? null, manual_at: now });
+}
+
+export function* me(key: PersonKey): Program<StoredMe | undefined> {
+  const row = yield* one(selectParticipant, personOf(key));
+  if (row === undefined) return undefined;
+  const tenant = yield* tenantRow(key.tenant_id);
+  return {
+    participant_id: row.participant_id,
+    local_id: row.local_id,
+    server_name: row.server_name,
+    display_name: row.display_name,
+    email: row.email,
+    avatar_url: row.avatar_url,
+    bio: row.bio,
+    personal_workspace_id: row.personal_workspace_id,
+    roles: JSON.parse(row.roles_json),
+    groups: JSON.parse(row.groups_json),
+    tenant: tenantOf(tenant),
+  };
+}
+
+export function* updateProfile(
+  key: PersonKey,
+  patch: ProfilePatch,
+  options: { now: number; event_id: string },
+): Program<Told<undefined>> {
+  const known = yield* participantRow(key);
+  const row = withSearch({ ...known, ...present(patch, ["display_name", "avatar_url", "bio"]) });
+  yield* one(upsertParticipant, row);
+  return { value: undefined, announcements: yield* announceProfile(known, row, options) };
+}
+
+export function* profile(key: PersonKey): Program<Profile | undefined> {
+  const row = yield* one(selectParticipant, personOf(key));
+  return row && { participant: participantOf(row), bio: row.bio };
+}
+
+export function* profiles(
+  tenant_id: string,
+  { q, limit, offset }: ProfilesQuery,
+): Program<readonly Profile[]> {
+  // Every search text begins with a line break, so that an empty query finds everyone.
+  const pattern = q === "" ? "\n" : q.toLowerCase();
+  const rows = yield* all(selectProfiles, { tenant_id, pattern, nothing: "", limit, offset });
+  return rows.map((row) => ({ participant: participantOf(row), bio: row.bio }));
+}
+
+export function* preferences(
+  key: PersonKey,
+  defaults: Preferences | undefined,
+): Program<Preferences> {
+  return readPreferences(yield* registers(key), defaults);
+}
+
+export function* updatePreferences(
+  key: PersonKey,
+  patch: PreferencesPatch,
+  options: { defaults: Preferences; now: number; event_id: string },
+): Program<Told<Preferences>> {
+  const before = yield* registers(key);
+  const written = writePreferences(before, patch, options.now);
+  const value = readPreferences(written, options.defaults);
+  yield* one(upsertRegisters, { ...personOf(key), registers_json: JSON.stringify(written) });
+  const changed =
+    JSON.stringify(value) !== JSON.stringify(readPreferences(before, options.defaults));
+  const frame: EventFrame = {
+    type: "swp.me.preferences",
+    id: options.event_id,
+    tenant_id: key.tenant_id,
+    ts: isoOf(options.now),
+    preferences: value,
+  };
+  return {
+    value,
+    announcements: changed ? [{ frame, to: { participant_id: key.participant_id } }] : [],
+  };
+}
+
+/** A participant as everyone in the tenant sees them. */
+export function participantOf(
+  row: Pick<
+    ParticipantRow,
+    | "participant_id"
+    | "local_id"
+    | "server_name"
+    | "display_name"
+    | "participant_type"
+    | "avatar_url"
+  >,
+): Participant {
+  return {
+    id: row.participant_id,
+    local_id: row.local_id,
+    server_name: row.server_name,
+    display_name: row.display_name,
+    // Only what the schema of the body lets through is ever stored.
+    participant_type: row.participant_type as Participant["participant_type"],
+    avatar_url: row.avatar_url,
+  };
+}
+
+/** The keys of a body that are there, null included. */
+export function present<T extends object, K extends keyof T>(
+  body: T,
+  keys: readonly K[],
+): { [P in K]?: Exclude<T[P], undefined> } {
+  const entries = keys.filter((key) => body[key] !== undefined).map((key) => [key, body[key]]);
+  return Object.fromEntries(entries);
+}
+
+function* registers(key: PersonKey): Program<PreferenceRegisters> {
+  const row = yield* one(selectRegisters, personOf(key));
+  return row === undefined ? {} : JSON.parse(row.registers_json);
+}
+
+function* announceProfile(
+  before: ParticipantRow | undefined,
+  after: ParticipantRow,
+  { now, event_id }: { now: number; event_id: string },
+): Program<readonly Announcement[]> {
+  const body = {
+    participant_id: after.participant_id,
+    participant: participantOf(after),
+    bio: after.bio,
+  };
+  const was = before && {
+    participant_id: before.participant_id,
+    participant: participantOf(before),
+    bio: before.bio,
+  };
+  if (JSON.stringify(body) === JSON.stringify(was)) return [];
+  const frame = yield* append(
+    { tenant_id: after.tenant_id, event_id, type: "swp.participant.profile", body },
+    now,
+  );
+  return [{ frame, to: "tenant" }];
+}
+
+function presenceFactsOf(
+  row: Pick<ParticipantRow, "tenant_id" | "participant_id" | "manual_state" | "participant_type">,
+): PresenceFacts {
+  return {
+    tenant_id: row.tenant_id,
+    participant_id: row.participant_id,
+    // Only what the schema of a choice lets through is ever stored.
+    manual: (row.manual_state as ManualState | null) ?? undefined,
+    alwaysOnline: MACHINES.includes(row.participant_type),
+  };
+}
+
+function tenantOf(row: TenantRow): Me["tenant"] {
+  return {
+    id: row.tenant_id,
+    slug: row.slug,
+    name: row.name,
+    features: JSON.parse(row.features_json),
+  };
+}
+
+function newParticipant(
+  { tenant_id, participant_id }: PersonKey,
+  server_name: string,
+): Omit<ParticipantRow, "search"> {
+  return {
+    tenant_id,
+    participant_id,
+    local_id: participant_id,
+    server_name,
+    display_name: participant_id,
+    participant_type: "human",
+    avatar_url: null,
+    bio: null,
+    email: null,
+    personal_workspace_id: null,
+    roles_json: "[]",
+    groups_json: "[]",
+    manual_state: null,
+    manual_at: 0,
+  };
+}
+
+function withSearch(row: Omit<ParticipantRow, "search">): ParticipantRow {
+  return { ...row, search: `\n${row.display_name}\n${row.local_id}`.toLowerCase() };
+}
+
+/** Only the key's own two fields: callers hand in larger objects. */
+function personOf({ tenant_id, participant_id }: PersonKey): PersonKey {
+  return { tenant_id, participant_id };
+}

@@ -1,0 +1,182 @@
+import { CodedError } from "@porchlight/core";
+import Database from "better-sqlite3";
+import {
+  DummyDriver,
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
+import { type Call, compile, type Program } from "./query.ts";
+import { MIGRATIONS, type Tables } from "./schema.ts";
+
+/** A database that runs programs. */
+export interface SqlDatabase {
+  /** Runs a program that only reads, at one moment of the database. */
+  read<T>(program: Program<T>): Promise<T>;
+  /**
+   * Runs a program that writes, whole or not at all. What it returns is
+   * answered after the commit that makes it durable; programs commit in the
+   * order in which they were handed in.
+   * @param committed is called after the commit, in order, before the answer.
+   */
+  write<T>(program: Program<T>, committed?: (result: T) => void): Promise<T>;
+  close(): void;
+}
+
+interface Job {
+  /** Runs the program; answers what to do after the commit, or after the failure. */
+  readonly run: () => () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+type Prepared = (values: Call["values"]) => readonly unknown[];
+
+/**
+ * Opens a database file, or `:memory:`, and brings its tables up to date.
+ *
+ * Programs that write share one commit a turn of the event loop, each behind a
+ * savepoint of its own: a faulty one takes nothing with it.
+ */
+export function openSqlite(
+  file: string,
+  options: { synchronous?: "FULL" | "NORMAL" | undefined } = {},
+): SqlDatabase {
+  const db = new Database(file, { timeout: 5_000 });
+  db.pragma("journal_mode = WAL");
+  db.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
+  migrate(db);
+  const prepared = new Map<Call["statement"], Prepared>();
+  const begin = db.prepare("begin");
+  const beginImmediate = db.prepare("begin immediate");
+  const commit = db.prepare("commit");
+  const rollback = db.prepare("rollback");
+  const savepoint = db.prepare("savepoint job");
+  const release = db.prepare("release job");
+  const rollbackTo = db.prepare("rollback to job");
+  let queue: Job[] = [];
+
+  function answer<T>(program: Program<T>): T {
+    let step = program.next();
+    while (!step.done) step = program.next(call(step.value));
+    return step.value;
+  }
+
+  function call({ statement, values }: Call): readonly unknown[] {
+    let run = prepared.get(statement);
+    if (run === undefined) {
+      run = prepare(db, statement);
+      prepared.set(statement, run);
+    }
+    return run(values);
+  }
+
+  function flush(): void {
+    const jobs = queue;
+    queue = [];
+    if (jobs.length === 0) return;
+    let after: (() => void)[];
+    try {
+      beginImmediate.run();
+      after = jobs.map(attempt);
+      commit.run();
+    } catch (cause) {
+      if (db.inTransaction) rollback.run();
+      for (const job of jobs) job.fail(unavailable(cause));
+      return;
+    }
+    for (const each of after) each();
+  }
+
+  function attempt(job: Job): () => void {
+    savepoint.run();
+    try {
+      const done = job.run();
+      release.run();
+      return done;
+    } catch (error) {
+      // A full disk may have ended the whole transaction; then nobody's work stands.
+      if (!db.inTransaction) throw error;
+      rollbackTo.run();
+      release.run();
+      return () => job.fail(error);
+    }
+  }
+
+  return {
+    async read(program) {
+      begin.run();
+      try {
+        return answer(program);
+      } finally {
+        commit.run();
+      }
+    },
+    write(program, committed) {
+      return new Promise((resolve, reject) => {
+        if (queue.length === 0) setImmediate(flush);
+        queue.push({
+          run: () => {
+            const result = answer(program);
+            return () => {
+              committed?.(result);
+              resolve(result);
+            };
+          },
+          fail: reject,
+        });
+      });
+    },
+    close() {
+      flush();
+      db.close();
+    },
+  };
+}
+
+const dialect = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});
+
+function prepare(db: Database.Database, statement: Call["statement"]): Prepared {
+  const { sql, names } = compile(dialect, statement);
+  const ready = db.prepare<unknown[], unknown>(sql);
+  const bind = (values: Call["values"]): unknown[] => names.map((name) => bindable(values[name]));
+  if (ready.reader) return (values) => ready.all(...bind(values));
+  return (values) => {
+    ready.run(...bind(values));
+    return [];
+  };
+}
+
+function bindable(value: Call["values"][string]): string | number | null {
+  return typeof value === "boolean" ? Number(value) : (value ?? null);
+}
+
+function migrate(db: Database.Database): void {
+  const upgrade = db.transaction(() => {
+    const version = Number(db.pragma("user_version", { simple: true }));
+    if (version > MIGRATIONS.length) {
+      throw new Error(
+        `Cannot open "${db.name}" as a newer Porchlight wrote it: its version is ${version}, the newest known here ${MIGRATIONS.length}`,
+      );
+    }
+    for (const step of MIGRATIONS.slice(version)) {
+      for (const change of step(dialect.schema)) db.exec(change.compile().sql);
+    }
+    db.pragma(`user_version = ${MIGRATIONS.length}`);
+  });
+  upgrade.immediate();
+}
+
+function unavailable(cause: unknown): CodedError {
+  return new CodedError("SW_UNAVAILABLE", "The store is out of reach", {
+    cause,
+    retryAfterSeconds: 1,
+  });
+}

@@ -1,0 +1,178 @@
+import type {
+  Call,
+  EventBody,
+  EventFrame,
+  ManualState,
+  Me,
+  MemberBody,
+  MemberFacts,
+  Participant,
+  ParticipantBody,
+  Plan,
+  Preferences,
+  PreferencesPatch,
+  ProfilePatch,
+  ProfilesQuery,
+  ReadFacts,
+  RememberedPerson,
+  RoomBody,
+  RoomFacts,
+  Sidekick,
+  TenantBody,
+  TokenBody,
+  ViewerFacts,
+} from "@porchlight/core";
+
+/** A participant of a tenant. Every fact belongs to a tenant; nothing crosses. */
+export interface PersonKey {
+  readonly tenant_id: string;
+  readonly participant_id: string;
+}
+
+/** A room of a tenant. */
+export interface RoomKey {
+  readonly tenant_id: string;
+  readonly room_id: string;
+}
+
+/** Whom a token stands for. Instants are Unix milliseconds. */
+export interface TokenOwner extends PersonKey {
+  readonly token_id: string;
+  readonly expires_at: number | undefined;
+  readonly roles: readonly string[];
+}
+
+/** What presence has to know of a person before it says anything of them. */
+export interface PresenceFacts extends PersonKey {
+  readonly manual: ManualState | undefined;
+  readonly alwaysOnline: boolean;
+}
+
+/**
+ * Something durable that others are to hear of: a frame, and for whom it is.
+ * `room`: those joined, and `also`, who may not be. `tenant`: everyone in it.
+ * `person`: that person's own devices; such frames carry no position.
+ */
+export interface Announcement {
+  readonly frame: EventFrame;
+  readonly to:
+    | { readonly room_id: string; readonly also: readonly string[] }
+    | { readonly participant_id: string }
+    | "tenant";
+}
+
+/** The parts of a room that a reader may ask for; what was not asked for is empty. */
+export type RoomPart = "members" | "read" | "plan" | "sidekicks" | "call";
+
+/** What is stored of a room for one viewer, all at one position. */
+export interface RoomReading {
+  readonly room: RoomFacts;
+  readonly viewer: ViewerFacts;
+  readonly members: readonly MemberFacts[];
+  /** The display name of the other person of a direct room. */
+  readonly counterpart: string | undefined;
+  readonly read: ReadFacts;
+  readonly plan: Plan | undefined;
+  readonly sidekicks: readonly Sidekick[];
+  readonly call: Call | undefined;
+  readonly stream_position: number;
+}
+
+/** One of the caller's rooms in a list. */
+export interface RoomListing {
+  readonly room: RoomFacts;
+  readonly counterpart: string | undefined;
+  readonly unread_count: number;
+}
+
+/** What others may read of a person. */
+export interface Profile {
+  readonly participant: Participant;
+  readonly bio: string | null;
+}
+
+/** What is stored of a person for their own eyes: {@link Me} without what is live. */
+export type StoredMe = Omit<Me, "presence" | "fqid"> & { readonly server_name: string };
+
+/**
+ * The durable facts.
+ *
+ * - What a write answers with success MUST survive the death of the process.
+ * - A write MUST take effect whole or not at all, and MUST NOT undo another's.
+ * - Positions MUST be given per tenant without gaps or repeats, in the order of commits.
+ * - `announce` MUST be called once for each announcement, after it is durable, in the order of positions, and before the write is answered.
+ * - A read MUST see one moment: everything up to its position and nothing above.
+ * - No operation MUST see or touch another tenant's rows.
+ * - A refusal is a `CodedError`; out of reach is `SW_UNAVAILABLE`. Nothing is written then.
+ *
+ * `now` is Unix milliseconds. Absent keys of a body keep what is stored, or
+ * take the default of a new row.
+ */
+export interface Store {
+  /** Whom the token with this SHA-256 (hexadecimal) stands for, expired or not. */
+  token(hash: string): Promise<TokenOwner | undefined>;
+  /** Remembers a token by its hash. The participant MUST exist, else `SW_NOT_FOUND`. */
+  addToken(
+    token: { token_id: string; hash: string } & PersonKey & Pick<TokenBody, "label" | "expires_at">,
+    now: number,
+  ): Promise<void>;
+  /** Forgets a token, of `tenant_id` only if one is given. Answers whose it was, if there was one. */
+  deleteToken(token_id: string, tenant_id: string | undefined): Promise<PersonKey | undefined>;
+
+  /** The tenants in which an id names something: at most two, for two are already too many to choose from. */
+  tenantsOf(kind: "participant" | "room", id: string): Promise<readonly string[]>;
+  /** Whether a tenant exists. */
+  hasTenant(tenant_id: string): Promise<boolean>;
+  putTenant(tenant_id: string, body: TenantBody): Promise<Me["tenant"]>;
+  /** Adds or changes a participant; answers what presence has to know. */
+  putParticipant(key: PersonKey, body: ParticipantBody, now: number): Promise<PresenceFacts>;
+  putRoom(key: RoomKey, body: RoomBody, now: number): Promise<RoomFacts>;
+  /** Adds or changes a membership. A direct room gains nobody: a third member is `SW_VALIDATION`. */
+  putMember(key: RoomKey & PersonKey, body: MemberBody, now: number): Promise<MemberFacts>;
+  putPlan(key: RoomKey, plan: Plan, now: number): Promise<void>;
+  putSidekick(key: RoomKey, sidekick: Sidekick, now: number): Promise<void>;
+  putCall(key: RoomKey, call: Call, now: number): Promise<void>;
+  /** Appends an event; the same `event_uuid` of the same sender in the same room answers the first one again. */
+  appendEvent(key: RoomKey, body: EventBody, now: number): Promise<EventFrame>;
+
+  /** Everyone of whom presence has to know something although they have no device. */
+  presenceFacts(): Promise<readonly PresenceFacts[]>;
+  /** Sets the state by hand, or back to automatic with `undefined`. */
+  setManual(key: PersonKey, manual: ManualState | undefined, now: number): Promise<void>;
+
+  me(key: PersonKey): Promise<StoredMe | undefined>;
+  /** Changes a profile and tells the tenant, if anything differs. */
+  updateProfile(key: PersonKey, patch: ProfilePatch, now: number): Promise<void>;
+  profile(key: PersonKey): Promise<Profile | undefined>;
+  /** By display name, then id; `q` is looked for in names and local ids, without regard to case. */
+  profiles(tenant_id: string, query: ProfilesQuery): Promise<readonly Profile[]>;
+  preferences(key: PersonKey): Promise<Preferences>;
+  /** Merges a patch and tells the person's own devices. Answers the whole document. */
+  updatePreferences(key: PersonKey, patch: PreferencesPatch, now: number): Promise<Preferences>;
+
+  /** A room for a viewer, with the parts asked for. `undefined` when the tenant has no such room. */
+  room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;
+  /** The rooms that a person has joined, by id. */
+  roomsOf(key: PersonKey): Promise<readonly RoomListing[]>;
+  /** The ids of the rooms that a person has joined. */
+  joinedRooms(key: PersonKey): Promise<readonly string[]>;
+  /** The direct room of two people, opened if there is none. `SW_NOT_FOUND` when the other does not exist. */
+  openDirectRoom(key: PersonKey, other: string, now: number): Promise<string>;
+  /** The position of a tenant's last event; 0 before the first. */
+  position(tenant_id: string): Promise<number>;
+
+  /** Writes down the devices for an orderly restart, in place of what was written before. */
+  keepDevices(
+    devices: Readonly<Record<string, readonly RememberedPerson[]>>,
+    now: number,
+  ): Promise<void>;
+  /** Takes what was written down, once: the next call finds nothing. */
+  takeDevices(): Promise<
+    { keptAt: number; devices: Readonly<Record<string, readonly RememberedPerson[]>> } | undefined
+  >;
+
+  /** Resolves when the store can be reached; throws `SW_UNAVAILABLE` when not. */
+  ping(): Promise<void>;
+  /** Finishes what was begun, then closes. Safe to call twice. */
+  close(): Promise<void>;
+}

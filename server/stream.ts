@@ -1,0 +1,345 @@
+import {
+  type Activity,
+  type ClientFrame,
+  CodedError,
+  type HelloFrame,
+  isoOf,
+  type OpenSource,
+  type PresenceSnapshotFrame,
+  parseFrame,
+  parseInput,
+  STREAM_CLOSE,
+  type StreamClose,
+  StreamQuery,
+} from "@porchlight/core";
+import type { ServerWebSocket } from "bun";
+import { type AnyElysia, Elysia } from "elysia";
+import { bearer, type Caller } from "./auth.ts";
+import type { Clock } from "./clock.ts";
+import { admit, refusal, type Shell } from "./endpoint.ts";
+import type { Connection, Hub } from "./hub.ts";
+import type { Liveness } from "./liveness.ts";
+import { errorFields } from "./log.ts";
+import type { Store } from "./store/store.ts";
+import { publishTyping } from "./typing.ts";
+
+/** What a stream stands on. */
+export interface StreamDeps {
+  readonly shell: Shell;
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+}
+
+/** A subscription may be larger than other frames: it can name 5,000 people. */
+export const SUBSCRIBE_MAX_BYTES = 1_048_576;
+
+const SUBPROTOCOL = "porchlight.v1";
+/** How a client closes that has nothing more to say; anything else is a loss. */
+const ORDERLY_CODES: readonly number[] = [1000, 1005];
+
+/** `GET /v1/stream`: the event stream. */
+export function streamRoutes(deps: StreamDeps): AnyElysia {
+  return new Elysia().get("/v1/stream", async ({ request, server }) => {
+    try {
+      admit(deps.shell, request);
+      const url = new URL(request.url);
+      const query = parseInput(StreamQuery, Object.fromEntries(url.searchParams));
+      if (!isUpgrade(request))
+        throw new CodedError("SW_VALIDATION", "This is a WebSocket endpoint", {
+          details: [{ path: "", message: "must be a WebSocket upgrade" }],
+        });
+      const offered =
+        request.headers
+          .get("sec-websocket-protocol")
+          ?.split(",")
+          .map((each) => each.trim()) ?? [];
+      // Never echo what the client offered: it can be the token.
+      const headers = offered.includes(SUBPROTOCOL)
+        ? { "sec-websocket-protocol": SUBPROTOCOL }
+        : {};
+      const data = await openStream(deps, tokenOf(request, url, offered), query);
+      if (server !== null) deps.hub.publishThrough(server);
+      // The server answers the upgrade by itself; what is returned then goes nowhere.
+      if (server?.upgrade(request, { data, headers })) return undefined;
+      throw new CodedError("SW_VALIDATION", "The WebSocket upgrade failed", {
+        details: [{ path: "", message: "must be a valid WebSocket upgrade" }],
+      });
+    } catch (error) {
+      return refusal(deps.shell, request, error);
+    }
+  });
+}
+
+async function openStream(
+  deps: StreamDeps,
+  token: string | undefined,
+  query: StreamQuery,
+): Promise<StreamSocket | RefusedSocket> {
+  try {
+    const caller = await deps.shell.auth.participant(token);
+    const rooms = await deps.store.joinedRooms(caller);
+    return new StreamSocket(deps, caller, {
+      ...query,
+      rooms,
+      position: await deps.store.position(caller.tenant_id),
+    });
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.status >= 500) throw error;
+    return new RefusedSocket(
+      error.code === "SW_AUTH_EXPIRED_TOKEN" ? "token_expired" : "token_invalid",
+    );
+  }
+}
+
+function tokenOf(request: Request, url: URL, offered: readonly string[]): string | undefined {
+  const inProtocol = offered.find((each) => each.startsWith("bearer."))?.slice("bearer.".length);
+  return (
+    url.searchParams.get("token") ?? bearer(request.headers.get("authorization")) ?? inProtocol
+  );
+}
+
+function isUpgrade(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** A socket whose token was refused: accepted and closed, so that a browser can read why. */
+class RefusedSocket {
+  readonly #why: StreamClose;
+  constructor(why: StreamClose) {
+    this.#why = why;
+  }
+  open(ws: ServerWebSocket<unknown>): void {
+    const { code, reason } = STREAM_CLOSE[this.#why];
+    ws.close(code, reason);
+  }
+}
+
+interface Opening extends StreamQuery {
+  readonly rooms: readonly string[];
+  readonly position: number;
+}
+
+/** One open stream: what it says becomes presence and typing, what it hears comes from the hub. */
+class StreamSocket implements Connection {
+  readonly door = "stream";
+  readonly tenant_id: string;
+  readonly participant_id: string;
+  readonly token_id: string;
+  readonly expires_at: number | undefined;
+  readonly device_id: string;
+  readonly instance: string;
+  readonly #deps: StreamDeps;
+  readonly #session = crypto.randomUUID();
+  #presence: Connection["presence"];
+  #opening: Opening | undefined;
+  #socket: ServerWebSocket<unknown> | undefined;
+  #source: OpenSource | undefined;
+
+  constructor(deps: StreamDeps, caller: Caller, opening: Opening) {
+    this.#deps = deps;
+    this.tenant_id = caller.tenant_id;
+    this.participant_id = caller.participant_id;
+    this.token_id = caller.token_id;
+    this.expires_at = caller.expires_at;
+    this.device_id = opening.device_id ?? `socket:${this.#session}`;
+    this.instance = opening.instance ?? this.device_id;
+    this.#presence = opening.presence ?? "all";
+    this.#opening = opening;
+  }
+
+  get presence(): Connection["presence"] {
+    return this.#presence;
+  }
+
+  get socket(): ServerWebSocket<unknown> {
+    if (this.#socket === undefined) throw new TypeError("Cannot use a stream before it is open");
+    return this.#socket;
+  }
+
+  open(ws: ServerWebSocket<unknown>): void {
+    const opening = this.#opening;
+    if (opening === undefined) return;
+    this.#opening = undefined;
+    this.#socket = ws;
+    const { hub, liveness, shell } = this.#deps;
+    hub.send(this, this.#hello(opening.position));
+    const { since, position, rooms, state, idle_for_ms } = opening;
+    if (since !== undefined && since !== position) {
+      hub.send(this, {
+        type: "resync",
+        tenant_id: this.tenant_id,
+        stream_position: position,
+        ts: this.#ts(),
+      });
+    }
+    hub.add(this, rooms);
+    const name = { device_id: this.device_id, instance: this.instance, door: this.door } as const;
+    this.#source = liveness.open(this, name, { state, idle_for_ms } satisfies Activity);
+    this.#log("stream.opened", {});
+    if (shell.stopping()) hub.close(this, "restart");
+  }
+
+  message(_ws: ServerWebSocket<unknown>, data: string | Buffer): void {
+    const source = this.#source;
+    if (source === undefined) return;
+    const { hub, liveness, shell } = this.#deps;
+    hub.heard(this);
+    liveness.touch(this, source);
+    const frame = read(data);
+    const refused = frame instanceof CodedError;
+    const large = Buffer.byteLength(data) > shell.config.limits.frame_max_bytes;
+    if (large && (refused || frame.type !== "subscribe")) hub.close(this, "frame_too_large");
+    else if (refused) this.#refuse(frame, typeOf(data));
+    else this.#obey(frame, source);
+  }
+
+  pong(): void {
+    if (this.#source === undefined) return;
+    this.#deps.hub.heard(this);
+    this.#deps.liveness.touch(this, this.#source);
+  }
+
+  close(_ws: ServerWebSocket<unknown>, code: number, reason: string): void {
+    this.#leave(code, reason);
+    this.#log("stream.closed", { code });
+  }
+
+  #leave(code: number, reason: string): void {
+    const source = this.#source;
+    if (source === undefined) return;
+    this.#source = undefined;
+    this.#deps.hub.remove(this);
+    // Bun reports a frame above the limit as a loss; the client was told 1009 and will not be back.
+    const orderly = ORDERLY_CODES.includes(code) || reason === "Received too big message";
+    if (orderly) this.#deps.liveness.close(this, source);
+    else this.#deps.liveness.lose(this, source);
+  }
+
+  ending(why: StreamClose): void {
+    const source = this.#source;
+    this.#source = undefined;
+    // Of a restart the source is kept and written down; a duplicate has taken it over.
+    if (source === undefined || why === "restart" || why === "duplicate_connection") return;
+    if (why === "ping_timeout") this.#deps.liveness.lose(this, source);
+    else this.#deps.liveness.close(this, source);
+  }
+
+  #obey(frame: ClientFrame, source: OpenSource): void {
+    const { hub, liveness } = this.#deps;
+    switch (frame.type) {
+      case "heartbeat":
+        liveness.hear(this, source, frame);
+        return;
+      case "typing":
+        this.#type(frame);
+        return;
+      case "subscribe":
+        this.#subscribe(frame);
+        return;
+      case "bye":
+        hub.close(this, "bye");
+        return;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #type(frame: Extract<ClientFrame, { type: "typing" }>): void {
+    const { store, liveness, shell } = this.#deps;
+    const by = {
+      tenant_id: this.tenant_id,
+      participant_id: this.participant_id,
+      source: this.device_id,
+    };
+    publishTyping({ store, liveness, config: shell.config }, by, frame).catch((error: unknown) =>
+      this.#refuse(error, frame.type),
+    );
+  }
+
+  #subscribe({ presence, snapshot }: Extract<ClientFrame, { type: "subscribe" }>): void {
+    const { hub } = this.#deps;
+    const was = this.#presence;
+    this.#presence = typeof presence === "string" ? presence : new Set(presence);
+    hub.watch(this, was);
+    if (snapshot === true) hub.send(this, this.#snapshot());
+  }
+
+  #snapshot(): PresenceSnapshotFrame {
+    const states = this.#deps.liveness.snapshot(this);
+    const wanted = this.#presence;
+    const isWanted = (id: string): boolean =>
+      wanted === "all" || (wanted !== "none" && wanted.has(id));
+    const shown = Object.entries(states).filter(
+      ([id]) => id === this.participant_id || isWanted(id),
+    );
+    return {
+      type: "presence.snapshot",
+      tenant_id: this.tenant_id,
+      states: Object.fromEntries(shown),
+      ts: this.#ts(),
+    };
+  }
+
+  #hello(stream_position: number): HelloFrame {
+    const { timings, limits, serverName } = this.#deps.shell.config;
+    const { rate_limit: _rate, rate_burst: _burst, ...told } = limits;
+    return {
+      type: "hello",
+      session_id: this.#session,
+      server_name: serverName,
+      tenant_id: this.tenant_id,
+      participant_id: this.participant_id,
+      ts: this.#ts(),
+      stream_position,
+      timings,
+      limits: told,
+    };
+  }
+
+  #refuse(error: unknown, ref: string | undefined): void {
+    const { hub, shell } = this.#deps;
+    if (!(error instanceof CodedError)) shell.log("error", "stream.failed", errorFields(error));
+    if (this.#source === undefined) return;
+    const coded =
+      error instanceof CodedError
+        ? error
+        : new CodedError("SW_INTERNAL", "Something went wrong on the server");
+    hub.send(this, {
+      type: "error",
+      code: coded.code,
+      message: coded.message,
+      ...(ref === undefined ? {} : { ref }),
+    });
+  }
+
+  #log(event: string, fields: Readonly<Record<string, unknown>>): void {
+    const { tenant_id, participant_id } = this;
+    this.#deps.shell.log("info", event, {
+      session_id: this.#session,
+      tenant_id,
+      participant_id,
+      ...fields,
+    });
+  }
+
+  #ts(): string {
+    return isoOf(this.#deps.clock.wall());
+  }
+}
+
+function read(data: string | Buffer): ClientFrame | CodedError {
+  if (typeof data !== "string") return new CodedError("SW_VALIDATION", "A frame must be text");
+  try {
+    return parseFrame(data);
+  } catch (error) {
+    if (error instanceof CodedError) return error;
+    throw error;
+  }
+}
+
+/** The `type` of a frame that could not be obeyed, if it had one. */
+function typeOf(data: string | Buffer): string | undefined {
+  return typeof data === "string" ? /"type"\s*:\s*"([a-z._]{1,32})"/.exec(data)?.[1] : undefined;
+}

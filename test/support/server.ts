@@ -1,0 +1,213 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { MemberBody, ParticipantBody, RoomBody } from "@porchlight/core";
+import { type Log, type RunningServer, readConfig, startServer } from "@porchlight/server";
+import { Arrivals } from "./arrivals.ts";
+import { TestClock } from "./clock.ts";
+import { StreamClient } from "./stream.ts";
+
+/** The admin token of every test server. */
+export const ADMIN_TOKEN = "admin-token-for-tests";
+
+/** A response with its JSON, as far as it has any. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  // What a server answers is looked at by the test, not trusted by it.
+  // biome-ignore lint/suspicious/noExplicitAny: the shape is what the test is about
+  readonly body: any;
+}
+
+/** One line that the server logged. */
+export interface Line {
+  readonly level: string;
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** Somebody with a token. */
+export class Person {
+  readonly #server: TestServer;
+  readonly id: string;
+  readonly tenant: string;
+  readonly token: string;
+  readonly tokenId: string;
+
+  constructor(
+    server: TestServer,
+    who: { id: string; tenant: string; token: string; tokenId: string },
+  ) {
+    this.#server = server;
+    this.id = who.id;
+    this.tenant = who.tenant;
+    this.token = who.token;
+    this.tokenId = who.tokenId;
+  }
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Reply> {
+    return this.#server.request("GET", path, { token: this.token, headers });
+  }
+
+  put(path: string, body: unknown): Promise<Reply> {
+    return this.#server.request("PUT", path, { token: this.token, body });
+  }
+
+  post(path: string, body: unknown): Promise<Reply> {
+    return this.#server.request("POST", path, { token: this.token, body });
+  }
+
+  delete(path: string): Promise<Reply> {
+    return this.#server.request("DELETE", path, { token: this.token });
+  }
+
+  /** Opens a stream and takes its `hello`, and what it tells of the person's own state. */
+  async stream(query: Record<string, string> = {}): Promise<StreamClient> {
+    const client = await this.#server.stream({ token: this.token, ...query });
+    await client.type("hello");
+    return client;
+  }
+}
+
+/** A real server on a free port with a database of its own, whose clock the test moves. */
+export class TestServer {
+  readonly clock: TestClock;
+  readonly #lines: Arrivals<Line>;
+  readonly #running: RunningServer;
+  readonly #directory: string | undefined;
+
+  private constructor(
+    running: RunningServer,
+    clock: TestClock,
+    lines: Arrivals<Line>,
+    directory: string | undefined,
+  ) {
+    this.#running = running;
+    this.clock = clock;
+    this.#lines = lines;
+    this.#directory = directory;
+  }
+
+  /** Starts a server. A `file` is left behind, to be started from again. */
+  static async start(
+    options: { env?: Record<string, string>; clock?: TestClock; file?: string } = {},
+  ): Promise<TestServer> {
+    const clock = options.clock ?? new TestClock();
+    const directory =
+      options.file === undefined ? mkdtempSync(join(tmpdir(), "porchlight-")) : undefined;
+    const config = readConfig({
+      PORCHLIGHT_PORT: "0",
+      PORCHLIGHT_ADMIN_TOKEN: ADMIN_TOKEN,
+      PORCHLIGHT_DATABASE_URL: `sqlite:${options.file ?? join(directory ?? "", "test.db")}`,
+      ...options.env,
+    });
+    const lines = new Arrivals<Line>();
+    const log: Log = (level, event, fields) => lines.add({ level, event, ...fields });
+    return new TestServer(await startServer(config, { clock, log }), clock, lines, directory);
+  }
+
+  /** Everything logged so far. */
+  get lines(): readonly Line[] {
+    return this.#lines.items;
+  }
+
+  get url(): string {
+    return this.#running.url;
+  }
+
+  get store(): RunningServer["store"] {
+    return this.#running.store;
+  }
+
+  async request(
+    method: string,
+    path: string,
+    options: {
+      token?: string;
+      body?: unknown;
+      text?: string;
+      headers?: Record<string, string>;
+    } = {},
+  ): Promise<Reply> {
+    const {
+      token,
+      body,
+      text = body === undefined ? undefined : JSON.stringify(body),
+      headers,
+    } = options;
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(text === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(text === undefined ? {} : { body: text }),
+    });
+    const answer = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: answer === "" ? undefined : JSON.parse(answer),
+    };
+  }
+
+  /** A request as the administrator of all tenants; it has to succeed. */
+  async admin(method: string, path: string, body?: unknown): Promise<Reply> {
+    const reply = await this.request(method, `/v1/admin${path}`, { token: ADMIN_TOKEN, body });
+    if (reply.status !== 200)
+      throw new Error(`Cannot ${method} ${path}: ${JSON.stringify(reply.body)}`);
+    return reply;
+  }
+
+  /** Adds a person, and their tenant if there is none, and gives them a token. */
+  async person(id: string, body: ParticipantBody & { expires_at?: string } = {}): Promise<Person> {
+    const { tenant_id: tenant = "acme", expires_at, ...rest } = body;
+    await this.admin("PUT", `/tenants/${tenant}`, {});
+    await this.admin("PUT", `/participants/${id}`, { ...rest, tenant_id: tenant });
+    const { data } = (
+      await this.admin("POST", "/tokens", { participant_id: id, tenant_id: tenant, expires_at })
+    ).body;
+    return new Person(this, { id, tenant, token: data.token, tokenId: data.token_id });
+  }
+
+  /** Adds a room with these people in it. */
+  async room(
+    id: string,
+    members: readonly Person[],
+    body: RoomBody & { membership?: MemberBody["membership"] } = {},
+  ): Promise<string> {
+    const { membership = "join", ...room } = body;
+    const tenant_id = members[0]?.tenant ?? "acme";
+    await this.admin("PUT", `/rooms/${id}`, { ...room, tenant_id });
+    for (const member of members)
+      await this.admin("PUT", `/rooms/${id}/members/${member.id}`, { membership, tenant_id });
+    return id;
+  }
+
+  /** Opens a stream. */
+  stream(query: Record<string, string>, protocols: string[] = []): Promise<StreamClient> {
+    return StreamClient.open(
+      `${this.url.replace("http", "ws")}/v1/stream?${new URLSearchParams(query)}`,
+      protocols,
+    );
+  }
+
+  /** Cuts a stream without a word, and returns once the server has noticed. */
+  async cut(stream: StreamClient): Promise<void> {
+    const closings = (lines: readonly Line[]): number =>
+      lines.filter(({ event }) => event === "stream.closed").length;
+    const before = closings(this.lines);
+    stream.cut();
+    await this.#lines.until((lines) => (closings(lines) > before ? true : undefined));
+  }
+
+  async stop(): Promise<void> {
+    await this.#running.stop();
+    if (this.#directory !== undefined) rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
