@@ -81,6 +81,7 @@ export {
 } from "./presence.ts";
 export {
   type Activity,
+  type Actor,
   type OpenSource,
   type PresenceChange,
   PresenceRegister,

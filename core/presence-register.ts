@@ -51,6 +51,13 @@ export interface Activity {
   readonly idle_for_ms?: number | undefined;
 }
 
+/** Who did something by a single request. */
+export interface Actor {
+  /** The device it was done on, where the request names one. */
+  readonly device_id: string | undefined;
+  readonly token_id: string;
+}
+
 /** An open source. Opaque: hand it back to the register that gave it. */
 export interface OpenSource extends Source {
   readonly device: Device & { readonly person: Person };
@@ -157,25 +164,8 @@ export class PresenceRegister {
     activity: Activity,
     now: number,
   ): { source: OpenSource; change: PresenceChange | undefined } {
-    const person = this.#person(participantId);
-    if (name.door !== "rest") endRestSources(person, name.device_id);
-    const device = deviceOf(person, name.device_id);
-    const known = device.sources.find((source) => source.instance === name.instance);
-    const source: SourceEntry = {
-      door: name.door,
-      instance: name.instance,
-      statement: known?.statement,
-      activeAt: known?.activeAt ?? now - (activity.idle_for_ms ?? 0),
-      seenAt: now,
-      lingersUntil: undefined,
-      device,
-    };
-    const place = device.sources.findIndex(
-      (each) => each.door === name.door && each.instance === name.instance,
-    );
-    if (place < 0) device.sources.push(source);
-    else device.sources[place] = source;
-    listen(source, activity, now);
+    const person = this.#living(participantId, now);
+    const source = openSource(person, name, activity, now);
     return { source, change: this.#settle(person, now) };
   }
 
@@ -200,26 +190,10 @@ export class PresenceRegister {
    * a device of the token's own, which ends when a socket of theirs opens. A
    * device that has a socket needs no such sign, and none outlives the socket.
    */
-  act(
-    participantId: string,
-    by: { device_id: string | undefined; token_id: string },
-    now: number,
-  ): PresenceChange | undefined {
-    const sockets = this.#people.get(participantId)?.devices.filter(hasSocket) ?? [];
-    const named = by.device_id;
-    if (
-      named === undefined
-        ? sockets.length > 0
-        : sockets.some((device) => device.device_id === named)
-    )
-      return undefined;
-    const device_id = named ?? restDevice(by.token_id);
-    return this.open(
-      participantId,
-      { device_id, instance: device_id, door: "rest" },
-      { idle_for_ms: 0 },
-      now,
-    ).change;
+  act(participantId: string, by: Actor, now: number): PresenceChange | undefined {
+    const person = this.#living(participantId, now);
+    signOfLife(person, by, now);
+    return this.#settle(person, now);
   }
 
   /** A connection was lost without a word: the source lingers for `disconnect_grace_ms`. */
@@ -253,14 +227,18 @@ export class PresenceRegister {
   /**
    * Sets the state by hand, or returns to automatic with `undefined`. Told to
    * others at once, up to 5 times a second; beyond that with the next telling.
+   * @param by who asked by a single request: a sign of life as of {@link act},
+   * of which nothing is told before the choice holds.
    */
   choose(
     participantId: string,
     manual: ManualState | undefined,
     now: number,
+    by?: Actor,
   ): PresenceChange | undefined {
-    const person = this.#person(participantId);
+    const person = this.#living(participantId, now);
     person.manual = manual;
+    if (by !== undefined) signOfLife(person, by, now);
     return this.#settle(person, now, true);
   }
 
@@ -359,6 +337,13 @@ export class PresenceRegister {
     return person;
   }
 
+  /** A person without what has ended by `now`, even where the timer is late. */
+  #living(participantId: string, now: number): PersonEntry {
+    const person = this.#person(participantId);
+    dropEnded(person, now, this.#rules);
+    return person;
+  }
+
   #unknown(participant_id: string): PersonEntry {
     return {
       participant_id,
@@ -424,6 +409,39 @@ export class PresenceRegister {
     }
     if (next < Number.POSITIVE_INFINITY) this.#deadlines.setAtLatest(person, next);
   }
+}
+
+function openSource(
+  person: PersonEntry,
+  name: SourceName,
+  activity: Activity,
+  now: number,
+): SourceEntry {
+  const device = deviceOf(person, name.device_id);
+  const sibling = device.sources.find(({ instance }) => instance === name.instance);
+  if (name.door !== "rest") endRestSources(person, name.device_id);
+  const source: SourceEntry = {
+    door: name.door,
+    instance: name.instance,
+    statement: sibling?.statement,
+    activeAt: sibling?.activeAt ?? now,
+    seenAt: now,
+    lingersUntil: undefined,
+    device,
+  };
+  removeWhere(device.sources, (each) => each.door === name.door && each.instance === name.instance);
+  device.sources.push(source);
+  listen(source, activity, now);
+  return source;
+}
+
+function signOfLife(person: PersonEntry, { device_id, token_id }: Actor, now: number): void {
+  const sockets = person.devices.filter(hasSocket);
+  const spoken =
+    device_id === undefined ? sockets : sockets.filter((device) => device.device_id === device_id);
+  if (spoken.length > 0) return;
+  const name = device_id ?? restDevice(token_id);
+  openSource(person, { device_id: name, instance: name, door: "rest" }, { idle_for_ms: 0 }, now);
 }
 
 function isForgettable(person: PersonEntry): boolean {

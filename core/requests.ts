@@ -69,12 +69,12 @@ const length = (most: number, least = 0): z.core.$ZodCheck<string> =>
 const text = (most: number, least = 0): z.ZodMiniString => z.string().check(length(most, least));
 const trimmed = (most: number): z.ZodMiniString => z.string().check(z.trim(), length(most, 1));
 const webAddress = z.string().check(
-  z.refine((value) => /^https?:\/\/[^\s/]+\S*$/i.test(value) && value.length <= 2_048, {
+  z.refine((value) => value.length <= 2_048 && /^https?:\/\/[^\s/]+\S*$/i.test(value), {
     error: "must be an http or https address of at most 2048 characters",
   }),
 );
 const emailAddress = z.string().check(
-  z.refine((value) => /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value) && value.length <= 254, {
+  z.refine((value) => value.length <= 254 && /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value), {
     error: "must be an email address",
   }),
 );
@@ -87,7 +87,10 @@ const instant = z.pipe(
   z.transform((value: string) => Date.parse(value)),
 );
 const duration = z.int().check(z.minimum(0, "must not be negative"));
-const object = z.record(z.string(), z.unknown()) as z.ZodMiniType<JsonObject>;
+// Not a record of unknown values: that would drop a key "__proto__" without a word.
+const object = z.custom<JsonObject>((value) => isObject(value) && !Array.isArray(value), {
+  error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
+});
 const optional = z.optional;
 const nullable = z.nullable;
 

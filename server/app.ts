@@ -1,7 +1,7 @@
 import { CodedError } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
 import type { Clock } from "./clock.ts";
-import { baseHeaders, refusal, type Shell } from "./endpoint.ts";
+import { admit, baseHeaders, refusal, type Shell, urlOf } from "./endpoint.ts";
 import type { Hub } from "./hub.ts";
 import type { Liveness } from "./liveness.ts";
 import { adminRoutes } from "./routes/admin.ts";
@@ -26,8 +26,16 @@ export interface Deps {
 export function createApp(deps: Deps): AnyElysia {
   const { shell } = deps;
   const app = new Elysia({
-    // Without this, a second server on the same port takes a part of the connections in silence.
-    serve: { reusePort: false, maxRequestBodySize: SUBSCRIBE_MAX_BYTES * 2 },
+    serve: {
+      // Without this, a second server on the same port takes a part of the connections in silence.
+      reusePort: false,
+      // Each endpoint refuses what is too large for it, in the words of the API.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      // No page with a stack trace, whatever the environment.
+      development: false,
+    },
+    // Without this, paths are cut wrongly where the host has three letters or fewer.
+    handler: { standardHostname: false },
     websocket: {
       maxPayloadLength: SUBSCRIBE_MAX_BYTES,
       // The hub pings by itself, so that a socket which does not answer is told why it is closed.
@@ -48,8 +56,13 @@ export function createApp(deps: Deps): AnyElysia {
   const methodsFor = methodsOf(app);
   return app.onError(({ code, error, request }) => {
     if (code !== "NOT_FOUND") return refusal(shell, request, error);
-    const allowed = methodsFor(new URL(request.url).pathname);
-    if (allowed.length === 0)
+    try {
+      admit(shell, request);
+    } catch (refused) {
+      return refusal(shell, request, refused);
+    }
+    const allowed = methodsFor(urlOf(request).pathname);
+    if (allowed.length === 0 || allowed.includes(request.method))
       return refusal(shell, request, new CodedError("SW_NOT_FOUND", "There is no such endpoint"));
     return request.method === "OPTIONS"
       ? preflight(shell, request, allowed)

@@ -78,7 +78,7 @@ function endpoint<C, B, Q>(
       admit(shell, request);
       const caller = await authenticate(request);
       checkParams(params);
-      const url = new URL(request.url);
+      const url = urlOf(request);
       // Without a schema the types say `undefined`, and that is what stands there.
       const query = (input.query &&
         parseInput(input.query, Object.fromEntries(url.searchParams))) as Q;
@@ -101,6 +101,11 @@ export function admit({ config, stopping }: Shell, request: Request): void {
     throw new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
 }
 
+/** The address of a request, but for the host: that is whatever the client wrote, and need not be one. */
+export function urlOf(request: Request): URL {
+  return new URL(`http://localhost${request.url.replace(/^[a-z]+:\/\/[^/?#]*/i, "")}`);
+}
+
 /** A token of a request's header. */
 export function tokenOf(request: Request): string | undefined {
   return bearer(request.headers.get("authorization"));
@@ -113,7 +118,7 @@ export function refusal(shell: Shell, request: Request, error: unknown): Respons
       ? error
       : new CodedError("SW_INTERNAL", "Something went wrong on the server", { cause: error });
   const headers = baseHeaders(shell, request);
-  const { pathname } = new URL(request.url);
+  const { pathname } = urlOf(request);
   if (coded.status >= 500) {
     shell.log("error", "request.failed", {
       request_id: headers.get("x-request-id"),

@@ -1,5 +1,6 @@
 import {
   type Activity,
+  type Actor,
   DeadlineQueue,
   type Due,
   isoOf,
@@ -111,14 +112,16 @@ export class Liveness {
   }
 
   /** A person did something by a single request, which is a sign of life. */
-  act(key: PersonKey, by: { device_id: string | undefined; token_id: string }): void {
+  act(key: PersonKey, by: Actor): void {
     this.#presence(key.tenant_id, (people, now) => people.act(key.participant_id, by, now));
   }
 
   /** Sets a state by hand, or returns to automatic. Whoever begins to hide ceases to type first. */
-  choose(key: PersonKey, manual: ManualState | undefined): void {
+  choose(key: PersonKey, manual: ManualState | undefined, by: Actor): void {
     if (manual === "appear_offline") this.stopTyping(key, {});
-    this.#presence(key.tenant_id, (people, now) => people.choose(key.participant_id, manual, now));
+    this.#presence(key.tenant_id, (people, now) =>
+      people.choose(key.participant_id, manual, now, by),
+    );
   }
 
   /** Publishes or ends a typing signal. Of someone who hides it is thrown away. */
@@ -175,7 +178,8 @@ export class Liveness {
   explain({ tenant_id, participant_id }: PersonKey): PresenceReason {
     const now = this.#clock.elapsed();
     const reason = this.#tenant(tenant_id).presence.explain(participant_id, now);
-    const wall = (at: number): number => Math.round(at - now + this.#clock.wall());
+    // An age as long as anyone likes to claim still has to begin at an instant that can be written.
+    const wall = (at: number): number => Math.max(0, Math.round(at - now + this.#clock.wall()));
     return {
       ...reason,
       devices: reason.devices.map((device) => ({

@@ -16,7 +16,7 @@ import type { ServerWebSocket } from "bun";
 import { type AnyElysia, Elysia } from "elysia";
 import { bearer, type Caller } from "./auth.ts";
 import type { Clock } from "./clock.ts";
-import { admit, refusal, type Shell } from "./endpoint.ts";
+import { admit, refusal, type Shell, urlOf } from "./endpoint.ts";
 import type { Connection, Hub } from "./hub.ts";
 import type { Liveness } from "./liveness.ts";
 import { errorFields } from "./log.ts";
@@ -44,7 +44,7 @@ export function streamRoutes(deps: StreamDeps): AnyElysia {
   return new Elysia().get("/v1/stream", async ({ request, server }) => {
     try {
       admit(deps.shell, request);
-      const url = new URL(request.url);
+      const url = urlOf(request);
       const query = parseInput(StreamQuery, Object.fromEntries(url.searchParams));
       if (!isUpgrade(request))
         throw new CodedError("SW_VALIDATION", "This is a WebSocket endpoint", {

@@ -66,8 +66,10 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
       "/v1/me/presence",
       forParticipant(shell, { body: PresenceChoice }, async ({ caller, body }) => {
         await store.setManual(caller, body.state, clock.wall());
-        liveness.choose(caller, body.state);
-        liveness.act(caller, { device_id: body.device_id, token_id: caller.token_id });
+        liveness.choose(caller, body.state, {
+          device_id: body.device_id,
+          token_id: caller.token_id,
+        });
         const { state, source } = liveness.explain(caller);
         hub.toPerson(caller, {
           type: "swp.me.presence",

@@ -8,6 +8,8 @@ import { openSqlite, type SqlDatabase } from "./sqlite.ts";
 import type { Announcement, Store } from "./store.ts";
 import * as tokens from "./tokens.ts";
 
+export type * from "./store.ts";
+
 /** How a store is opened. */
 export interface StoreOptions {
   /** `sqlite:` and a file, or `sqlite::memory:`. */
@@ -20,6 +22,8 @@ export interface StoreOptions {
   readonly server_name: string;
   /** The document of someone who has set nothing. */
   readonly preferences?: Preferences;
+  /** Called with each statement as it is run, values and all: for looking on, never for a log. */
+  readonly trace?: ((sql: string) => void) | undefined;
 }
 
 /** Opens the store behind a URL and brings its tables up to date. */
@@ -29,7 +33,7 @@ export function openStore(options: StoreOptions): Store {
     throw new TypeError(
       `Cannot open a store at "${options.url}" as it must be "sqlite:" and a file`,
     );
-  return storeOn(openSqlite(file), options);
+  return storeOn(openSqlite(file, { trace: options.trace }), options);
 }
 
 function storeOn(db: SqlDatabase, options: StoreOptions): Store {

@@ -351,7 +351,7 @@ export function* putMember(
   const membership: Membership = body.membership ?? membershipOf(known) ?? "join";
   const joins = membership === "join" && known?.membership !== "join";
   const row: MemberRow = {
-    ...(known ?? newMember(key)),
+    ...(known ?? newMember(key, room.room_type === "dm" ? "all" : "inherit")),
     ...present(body, [
       "power_level",
       "notification_mode",
@@ -545,17 +545,10 @@ function* putDocument(
   return { value: undefined, announcements: [told] };
 }
 
-/** A direct room belongs to the first two people in it, and each pair has one. */
+/** A direct room belongs to the first two people in it, also when they have left, and each pair has one. */
 function* claimDirectRoom(room: RoomRow, participant_id: string): Program<void> {
-  const key = { tenant_id: room.tenant_id, room_id: room.room_id };
-  const others = (yield* members(key))
-    .map(({ participant }) => participant.id)
-    .filter((id) => id !== participant_id);
-  const [other] = others;
-  if (other === undefined) return;
-  const direct_key = directKey(participant_id, other);
-  const taken = yield* one(selectDirect, { tenant_id: room.tenant_id, direct_key });
-  if (others.length > 1 || (room.direct_key !== null && room.direct_key !== direct_key)) {
+  if (room.direct_key !== null) {
+    if (room.direct_key.split(" ").includes(participant_id)) return;
     throw invalid([
       {
         path: "participant_id",
@@ -563,7 +556,11 @@ function* claimDirectRoom(room: RoomRow, participant_id: string): Program<void> 
       },
     ]);
   }
-  if (taken !== undefined && taken.room_id !== room.room_id) {
+  const other = (yield* members(room)).find(({ participant }) => participant.id !== participant_id);
+  if (other === undefined) return;
+  const direct_key = directKey(participant_id, other.participant.id);
+  const taken = yield* one(selectDirect, { tenant_id: room.tenant_id, direct_key });
+  if (taken !== undefined) {
     throw invalid([
       {
         path: "participant_id",
@@ -653,7 +650,10 @@ function newRoom({ tenant_id, room_id }: RoomKey, now: number): RoomRow {
   };
 }
 
-function newMember({ tenant_id, room_id, participant_id }: RoomKey & PersonKey): MemberRow {
+function newMember(
+  { tenant_id, room_id, participant_id }: RoomKey & PersonKey,
+  notification_mode: MemberFacts["notification_mode"],
+): MemberRow {
   return {
     tenant_id,
     room_id,
@@ -661,7 +661,7 @@ function newMember({ tenant_id, room_id, participant_id }: RoomKey & PersonKey):
     membership: "join",
     power_level: 0,
     joined_at: null,
-    notification_mode: "inherit",
+    notification_mode,
     muted_until: null,
     response_mode: null,
     engagement_mode: null,

@@ -40,12 +40,14 @@ type Prepared = (values: Call["values"]) => readonly unknown[];
  */
 export function openSqlite(
   file: string,
-  options: { synchronous?: "FULL" | "NORMAL" | undefined } = {},
+  options: {
+    synchronous?: "FULL" | "NORMAL" | undefined;
+    trace?: ((sql: string) => void) | undefined;
+  } = {},
 ): SqlDatabase {
-  const db = new Database(file, { timeout: 5_000 });
-  db.pragma("journal_mode = WAL");
-  db.pragma(`synchronous = ${options.synchronous ?? "FULL"}`);
-  migrate(db);
+  const { synchronous = "FULL", trace } = options;
+  const db = connect(file, trace);
+  db.pragma(`synchronous = ${synchronous}`);
   const prepared = new Map<Call["statement"], Prepared>();
   const begin = db.prepare("begin");
   const beginImmediate = db.prepare("begin immediate");
@@ -105,7 +107,11 @@ export function openSqlite(
 
   return {
     async read(program) {
-      begin.run();
+      try {
+        begin.run();
+      } catch (cause) {
+        throw unavailable(cause);
+      }
       try {
         return answer(program);
       } finally {
@@ -142,6 +148,20 @@ const dialect = new Kysely<Tables>({
     createQueryCompiler: () => new SqliteQueryCompiler(),
   },
 });
+
+/** A connection to tables that are up to date, or none. */
+function connect(file: string, trace: ((sql: string) => void) | undefined): Database.Database {
+  const verbose = trace && ((sql: unknown) => trace(String(sql)));
+  const db = new Database(file, { timeout: 5_000, verbose });
+  try {
+    db.pragma("journal_mode = WAL");
+    migrate(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
 
 function prepare(db: Database.Database, statement: Call["statement"]): Prepared {
   const { sql, names } = compile(dialect, statement);

@@ -208,6 +208,9 @@ export class TestServer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+    const stopped = this.stop();
+    // Many sockets are closed a share at a time, on this clock.
+    await this.clock.advance(5_000);
+    await stopped;
   }
 }

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { TestClock } from "../support/clock.ts";
+import { ServerProcess, temporaryFolder } from "../support/process.ts";
+import { ADMIN_TOKEN, type Person, TestServer } from "../support/server.ts";
+import { StreamClient } from "../support/stream.ts";
+
+const PEOPLE = 50;
+
+async function crowd(server: TestServer): Promise<Person[]> {
+  const people: Person[] = [];
+  for (let index = 0; index < PEOPLE; index += 1) people.push(await server.person(`p${index}`));
+  return people;
+}
+
+/** Opens the streams of a crowd in a server that knows their tokens. */
+function streamsOf(server: TestServer, people: readonly Person[]): Promise<StreamClient[]> {
+  return Promise.all(
+    people.map(({ token, id }) => server.stream({ token, device_id: `of-${id}`, state: "online" })),
+  );
+}
+
+describe("an orderly restart", () => {
+  test("of which everyone returns within restart_grace_ms tells nobody anything", async () => {
+    using folder = temporaryFolder();
+    const [clock, file] = [new TestClock(), join(folder.path, "porchlight.db")];
+    const before = await TestServer.start({ clock, file });
+    const people = await crowd(before);
+    const streams = await streamsOf(before, people);
+    await streams[0]?.heard();
+    const stopped = before.stop();
+    for (let step = 0; step < 5; step += 1) await clock.advance(50);
+    const closed = await Promise.all(streams.map((stream) => stream.closed));
+    expect(new Set(closed.map(({ code }) => code))).toEqual(new Set([1012]));
+    const delays = closed.map(({ reason }) => Number(reason));
+    expect(delays.every((delay) => delay >= 0 && delay < 10_000)).toBe(true);
+    expect(new Set(delays).size).toBeGreaterThan(PEOPLE / 2);
+    await stopped;
+
+    await clock.advance(2_000);
+    await using after = await TestServer.start({ clock, file });
+    const returned = await streamsOf(after, people.slice(0, PEOPLE / 2));
+    await clock.advance(17_000);
+    returned.push(...(await streamsOf(after, people.slice(PEOPLE / 2))));
+    await clock.advance(60_000);
+    const frames = (await Promise.all(returned.map((stream) => stream.heard()))).flat();
+    expect(frames.filter(({ type }) => type === "presence")).toEqual([]);
+    expect(frames.filter(({ type }) => type === "hello")).toHaveLength(PEOPLE);
+  });
+
+  test("shows whoever does not return within restart_grace_ms as offline", async () => {
+    using folder = temporaryFolder();
+    const [clock, file] = [new TestClock(), join(folder.path, "porchlight.db")];
+    const before = await TestServer.start({ clock, file });
+    const [ann, bob] = [await before.person("ann"), await before.person("bob")];
+    await Promise.all([ann.stream({ device_id: "a" }), bob.stream({ device_id: "b" })]);
+    await before.stop();
+    await using after = await TestServer.start({ clock, file });
+    const hears = await after.stream({ token: ann.token, device_id: "a" });
+    await clock.advance(19_999);
+    expect((await hears.heard()).map(({ type }) => type)).toEqual(["hello"]);
+    await clock.advance(1);
+    expect(await hears.heard()).toMatchObject([
+      { type: "presence", participant_id: "bob", state: "offline" },
+    ]);
+  });
+
+  test("more than a minute later starts with nobody there, and tells nobody", async () => {
+    using folder = temporaryFolder();
+    const [clock, file] = [new TestClock(), join(folder.path, "porchlight.db")];
+    const before = await TestServer.start({ clock, file });
+    const [ann, bob] = [await before.person("ann"), await before.person("bob")];
+    await bob.stream({ device_id: "b" });
+    await before.stop();
+    await clock.advance(60_001);
+    await using after = await TestServer.start({ clock, file });
+    const hears = await after.stream({ token: ann.token, device_id: "a" });
+    hears.send({ type: "subscribe", presence: "all", snapshot: true });
+    expect((await hears.type("presence.snapshot")).states).toEqual({ ann: "online" });
+  });
+
+  test("refuses new work with 503 and when to come back, and says that it is alive", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    for (let index = 0; index < 25; index += 1) await ann.stream();
+    const stopped = server.stop();
+    const refused = await ann.get("/v1/me");
+    expect([refused.status, refused.body.error.code, refused.headers.get("retry-after")]).toEqual([
+      503,
+      "SW_UNAVAILABLE",
+      "5",
+    ]);
+    expect((await server.request("GET", "/readyz")).status).toBe(503);
+    expect((await server.request("GET", "/healthz")).status).toBe(200);
+    await server.clock.advance(5_000);
+    await stopped;
+  });
+});
+
+describe("SIGTERM", () => {
+  test("tells every stream when to come back, and exits with 0", async () => {
+    using folder = temporaryFolder();
+    const env = {
+      PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "p.db")}`,
+      PORCHLIGHT_ADMIN_TOKEN: ADMIN_TOKEN,
+    };
+    await using server = await ServerProcess.start(["serve"], env);
+    const ann = await setUp(server.url);
+    const stream = await StreamClient.open(
+      `${server.url.replace("http", "ws")}/v1/stream?token=${ann}`,
+    );
+    await stream.type("hello");
+    expect(await server.end("SIGTERM")).toBe(0);
+    expect((await stream.closed).code).toBe(1012);
+  });
+});
+
+describe("kill -9", () => {
+  test("loses nothing that was answered with success", async () => {
+    using folder = temporaryFolder();
+    const env = {
+      PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "p.db")}`,
+      PORCHLIGHT_ADMIN_TOKEN: ADMIN_TOKEN,
+    };
+    await using before = await ServerProcess.start(["serve"], env);
+    const token = await setUp(before.url);
+    const writes: [path: string, body: object][] = [
+      ["/v1/me", { display_name: "Ann of the Porch", bio: "Here." }],
+      ["/v1/me/preferences", { locale: "nl", quiet_hours: { enabled: true } }],
+      ["/v1/me/presence", { state: "busy" }],
+    ];
+    for (const [path, body] of writes)
+      expect((await call(before.url, "PUT", path, token, body)).status).toBe(200);
+    const paths = [
+      "/v1/me",
+      "/v1/me/preferences",
+      "/v1/presence?ids=ann",
+      "/v1/rooms",
+      "/v1/rooms/lounge/state",
+    ];
+    const readAll = (url: string): Promise<unknown[]> =>
+      Promise.all(paths.map(async (path) => (await call(url, "GET", path, token)).json()));
+    const last = await readAll(before.url);
+    await before.end("SIGKILL");
+
+    await using after = await ServerProcess.start(["serve"], env);
+    expect(await readAll(after.url)).toEqual(last);
+  });
+});
+
+function call(
+  url: string,
+  method: string,
+  path: string,
+  token: string,
+  body?: object,
+): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}` };
+  return fetch(`${url}${path}`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+/** A tenant with one person in one room; answers the person's token. */
+async function setUp(url: string): Promise<string> {
+  const admin = (method: string, path: string, body: object): Promise<Response> =>
+    call(url, method, `/v1/admin${path}`, ADMIN_TOKEN, body);
+  await admin("PUT", "/tenants/acme", {});
+  await admin("PUT", "/participants/ann", { tenant_id: "acme" });
+  await admin("PUT", "/rooms/lounge", { tenant_id: "acme" });
+  await admin("PUT", "/rooms/lounge/members/ann", {});
+  const reply = (await (await admin("POST", "/tokens", { participant_id: "ann" })).json()) as {
+    data: { token: string };
+  };
+  return reply.data.token;
+}

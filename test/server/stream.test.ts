@@ -1,0 +1,282 @@
+import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { DEFAULT_TIMINGS } from "@porchlight/core";
+import { DEFAULT_LIMITS } from "@porchlight/server";
+import { TestServer } from "../support/server.ts";
+
+/** A peer that opens a stream and then answers nothing, not even pings. */
+async function openDeafly(
+  server: TestServer,
+  token: string,
+): Promise<{ received: () => Promise<Buffer> }> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  const greeted = new Promise<void>((resolve) => socket.once("data", () => resolve()));
+  socket.write(
+    `GET /v1/stream?token=${token}&device_id=deaf HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+  );
+  await greeted;
+  return {
+    received: async () => {
+      await ended;
+      return Buffer.concat(chunks);
+    },
+  };
+}
+
+describe("GET /v1/stream", () => {
+  test("greets with the session, the position and every timing and limit a client obeys", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const stream = await server.stream({ token: ann.token });
+    const { rate_limit: _rate, rate_burst: _burst, ...limits } = DEFAULT_LIMITS;
+    expect(await stream.next()).toEqual({
+      type: "hello",
+      session_id: expect.any(String),
+      server_name: "localhost",
+      tenant_id: "acme",
+      participant_id: "ann",
+      ts: new Date(server.clock.wall()).toISOString(),
+      stream_position: 1,
+      timings: DEFAULT_TIMINGS,
+      limits,
+    });
+  });
+
+  test("takes its token from the query, the header or the subprotocol, and never answers with it", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const url = `${server.url.replace("http", "ws")}/v1/stream`;
+    const byProtocol = await server.stream({}, [`bearer.${ann.token}`, "porchlight.v1"]);
+    expect(await byProtocol.next()).toMatchObject({ type: "hello", participant_id: "ann" });
+    expect(byProtocol.protocol).toBe("porchlight.v1");
+    const byHeader = new WebSocket(url, {
+      headers: { authorization: `Bearer ${ann.token}` },
+    } as never);
+    expect(
+      await new Promise((resolve) =>
+        byHeader.addEventListener("message", ({ data }) => resolve(JSON.parse(data).type)),
+      ),
+    ).toBe("hello");
+    byHeader.close();
+  });
+
+  test("accepts a refused token and closes with 4001 and why", async () => {
+    await using server = await TestServer.start();
+    const old = await server.person("old", {
+      expires_at: new Date(server.clock.wall() + 1_000).toISOString(),
+    });
+    await server.clock.advance(1_000);
+    expect(await (await server.stream({ token: "nonsense" })).closed).toEqual({
+      code: 4001,
+      reason: "token_invalid",
+    });
+    expect(await (await server.stream({})).closed).toEqual({ code: 4001, reason: "token_invalid" });
+    expect(await (await server.stream({ token: old.token })).closed).toEqual({
+      code: 4001,
+      reason: "token_expired",
+    });
+  });
+
+  test("closes with 4001 when the token expires or is revoked while connected", async () => {
+    await using server = await TestServer.start();
+    const old = await server.person("old", {
+      expires_at: new Date(server.clock.wall() + 45_000).toISOString(),
+    });
+    const ann = await server.person("ann");
+    const [oldStream, annStream] = [await old.stream(), await ann.stream()];
+    await server.clock.advance(44_999);
+    expect(await oldStream.heard()).not.toBeEmpty();
+    await server.clock.advance(1);
+    expect(await oldStream.closed).toEqual({ code: 4001, reason: "token_expired" });
+    await server.admin("DELETE", `/tokens/${ann.tokenId}`);
+    expect(await annStream.closed).toEqual({ code: 4001, reason: "token_revoked" });
+    expect((await ann.get("/v1/me")).body.error.code).toBe("SW_AUTH_INVALID_TOKEN");
+  });
+
+  test("answers a plain request and a faulty query with every fault", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const plain = await ann.get("/v1/stream");
+    expect([plain.status, plain.body.error.code]).toEqual([400, "SW_VALIDATION"]);
+    const faulty = await ann.get(
+      "/v1/stream?device_id=socket:x&instance=%20&state=busy&idle_for_ms=-1&presence=some&since=x",
+    );
+    const paths = faulty.body.error.details.map(({ path }: { path: string }) => path);
+    expect(paths.sort()).toEqual([
+      "device_id",
+      "idle_for_ms",
+      "instance",
+      "presence",
+      "since",
+      "state",
+    ]);
+  });
+
+  test("says that it cannot fill a gap", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const { stream_position } = await (await server.stream({ token: ann.token })).type("hello");
+    const behind = await ann.stream({ since: String(Number(stream_position) - 1) });
+    expect(await behind.next()).toMatchObject({ type: "resync", stream_position });
+    const current = await ann.stream({ since: String(stream_position) });
+    expect((await current.heard()).map(({ type }) => type)).not.toContain("resync");
+  });
+
+  test("a second connection of the same device and instance closes the first, another instance does not", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const bobHears = await bob.stream();
+    const first = await ann.stream({ device_id: "laptop" });
+    const other = await ann.stream({ device_id: "laptop", instance: "tab" });
+    const second = await ann.stream({ device_id: "laptop" });
+    expect(await first.closed).toEqual({ code: 4003, reason: "duplicate_connection" });
+    expect(await other.heard()).not.toContainEqual(expect.objectContaining({ type: "error" }));
+    await server.clock.advance(60_000);
+    expect(
+      (await bobHears.heard()).filter(({ participant_id }) => participant_id === "ann"),
+    ).toMatchObject([{ state: "online" }]);
+    expect(await second.heard()).toBeArray();
+  });
+
+  test("closes a frame above frame_max_bytes with 1009, and lets a subscription be larger", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const frameOf = (bytes: number): string =>
+      `{"type":"heartbeat","state":"online","x":"${"x".repeat(bytes - 44)}"}`;
+    expect(frameOf(65_536).length).toBe(65_536);
+    const stream = await ann.stream();
+    stream.sendText(frameOf(65_536));
+    stream.send({
+      type: "subscribe",
+      presence: Array.from({ length: 5_000 }, (_, index) => `participant-${index}-with-a-name`),
+    });
+    expect((await stream.heard()).map(({ type }) => type)).not.toContain("error");
+    stream.sendText(frameOf(65_537));
+    expect((await stream.closed).code).toBe(1009);
+    const larger = await ann.stream();
+    larger.sendText("x".repeat(1_048_577));
+    expect((await larger.closed).code).toBe(1009);
+  });
+
+  test("names the fault of a frame and goes on", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const stream = await ann.stream();
+    await stream.heard();
+    for (const text of [
+      "nonsense",
+      "[]",
+      '{"type":"typing","room_id":"nowhere","typing":true}',
+      '{"type":"heartbeat","state":"busy"}',
+    ]) {
+      stream.sendText(text);
+    }
+    const errors = [
+      await stream.type("error"),
+      await stream.type("error"),
+      await stream.type("error"),
+      await stream.type("error"),
+    ];
+    expect(errors.map(({ code }) => code).sort()).toEqual([
+      "SW_ROOM_NOT_FOUND",
+      "SW_VALIDATION",
+      "SW_VALIDATION",
+      "SW_VALIDATION",
+    ]);
+    expect(errors.find(({ code }) => code === "SW_ROOM_NOT_FOUND")).toMatchObject({
+      ref: "typing",
+    });
+    expect(errors.find(({ ref }) => ref === "heartbeat")?.message).toContain("state: must be");
+  });
+});
+
+describe("pings", () => {
+  test("close a socket that leaves two unanswered with 4003, and its device lingers", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const deaf = await openDeafly(server, ann.token);
+    await server.clock.advance(89_999);
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
+    await server.clock.advance(1);
+    const received = await deaf.received();
+    expect(received.includes("ping_timeout")).toBe(true);
+    expect(received.readUInt16BE(received.indexOf("ping_timeout") - 2)).toBe(4003);
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
+    await server.clock.advance(10_000);
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("offline");
+  });
+
+  test("leave a socket open that answers them, and keep its device", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const stream = await ann.stream({ device_id: "laptop" });
+    for (let ping = 0; ping < 8; ping += 1) {
+      await server.clock.advance(30_000);
+      // A pong travels in order: once the server has answered what was sent after it, it has arrived.
+      await stream.heard();
+    }
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
+  });
+});
+
+describe("subscribe", () => {
+  test("decides whose presence is told: everybody's, nobody's, or that of those named", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob, eve] = [
+      await server.person("ann"),
+      await server.person("bob"),
+      await server.person("eve"),
+    ];
+    const hears = await ann.stream({ presence: "none" });
+    await hears.heard();
+    const toldOf = async (): Promise<unknown[]> => {
+      for (const who of [bob, eve]) await who.put("/v1/me/presence", { state: "busy" });
+      for (const who of [bob, eve]) await who.put("/v1/me/presence", { state: "idle" });
+      await server.clock.advance(2_000);
+      return [...new Set((await hears.heard()).map(({ participant_id }) => participant_id))];
+    };
+    expect(await toldOf()).toEqual([]);
+    hears.send({ type: "subscribe", presence: ["eve", "nobody"] });
+    expect(await toldOf()).toEqual(["eve"]);
+    hears.send({ type: "subscribe", presence: "all" });
+    await hears.heard();
+    expect(await toldOf()).toEqual(["bob", "eve"]);
+  });
+
+  test("with snapshot answers everyone who is not offline, as far as subscribed", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    await server.person("bob", { presence: "busy" });
+    await server.person("eve", { presence: "idle" });
+    await server.person("off");
+    await server.person("gwen", { tenant_id: "globex", presence: "busy" });
+    const stream = await ann.stream();
+    const snapshotOf = async (presence: "all" | "none" | string[]): Promise<unknown> => {
+      stream.send({ type: "subscribe", presence, snapshot: true });
+      return (await stream.type("presence.snapshot")).states;
+    };
+    expect(await snapshotOf("all")).toEqual({ ann: "online", bob: "busy", eve: "idle" });
+    expect(await snapshotOf(["bob", "off"])).toEqual({ ann: "online", bob: "busy" });
+    expect(await snapshotOf("none")).toEqual({ ann: "online" });
+  });
+});
+
+describe("tenants", () => {
+  test("hear nothing of each other", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const gwen = await server.person("gwen", { tenant_id: "globex" });
+    const room_id = await server.room("lounge", [ann, bob]);
+    const gwenHears = await gwen.stream();
+    await gwenHears.heard();
+    await ann.put("/v1/me/presence", { state: "busy" });
+    await ann.put("/v1/typing", { room_id, typing: true });
+    await ann.put("/v1/me", { display_name: "Ann" });
+    await server.clock.advance(10_000);
+    expect(await gwenHears.heard()).toEqual([]);
+  });
+});

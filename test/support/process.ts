@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const CLI = resolve(import.meta.dir, "../../server/cli.ts");
+
+/** The server as a process of its own, on the real clock. */
+export class ServerProcess {
+  readonly url: string;
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+
+  private constructor(url: string, child: Bun.Subprocess<"ignore", "pipe", "pipe">) {
+    this.url = url;
+    this.#child = child;
+  }
+
+  /** Starts `porchlight` with these arguments, and returns once it listens. */
+  static async start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<ServerProcess> {
+    const child = Bun.spawn([process.execPath, CLI, ...args], {
+      env: { ...process.env, PORCHLIGHT_PORT: "0", ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    let said = "";
+    const decoder = new TextDecoder();
+    const reader = child.stderr.getReader();
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      said += decoder.decode(chunk.value, { stream: true });
+      const url = /"event":"server.listening","url":"([^"]+)"/.exec(said)?.[1];
+      if (url === undefined) continue;
+      reader.releaseLock();
+      return new ServerProcess(url, child);
+    }
+    throw new Error(`Cannot start the server: ${said}`);
+  }
+
+  /** What the process has printed, up to the first place where `end` stands. */
+  async printed(end: string): Promise<string> {
+    let said = "";
+    for await (const chunk of this.#child.stdout) {
+      said += new TextDecoder().decode(chunk);
+      if (said.includes(end)) break;
+    }
+    return said;
+  }
+
+  /** Ends the process with a signal, and answers its exit code, or undefined when the signal killed it. */
+  async end(signal: "SIGTERM" | "SIGKILL"): Promise<number | undefined> {
+    this.#child.kill(signal);
+    await this.#child.exited;
+    return this.#child.exitCode ?? undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null) await this.end("SIGKILL");
+  }
+}
+
+/** A folder that is gone when its user is done. */
+export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
+  const path = mkdtempSync(join(tmpdir(), "porchlight-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
