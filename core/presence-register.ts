@@ -82,7 +82,9 @@ export interface RememberedPerson {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface SourceEntry extends Writable<Source> {
-  readonly device: DeviceEntry;
+  device: DeviceEntry;
+  /** Closed or replaced: its handle is dead. */
+  ended: boolean;
 }
 
 interface DeviceEntry extends Device {
@@ -171,17 +173,20 @@ export class PresenceRegister {
 
   /** Hears what a device says about its user. It is a sign of life as well. */
   hear(handle: OpenSource, activity: Activity, now: number): PresenceChange | undefined {
-    const source = owned(handle);
+    const source = this.#heard(handle, now);
     if (source === undefined) return undefined;
-    source.seenAt = now;
     listen(source, activity, now);
     return this.#settle(source.device.person, now);
   }
 
-  /** A sign of life that says nothing: it wakes nobody. Changes nothing by itself. */
-  touch(handle: OpenSource, now: number): void {
-    const source = owned(handle);
-    if (source !== undefined) source.seenAt = now;
+  /**
+   * A sign of life that says nothing: it wakes nobody. Changes something only
+   * when the source had run out, as after the machine slept: then it is back.
+   */
+  touch(handle: OpenSource, now: number): PresenceChange | undefined {
+    const wasIn = isIn(entryOf(handle));
+    const source = this.#heard(handle, now);
+    return source === undefined || wasIn ? undefined : this.#settle(source.device.person, now);
   }
 
   /**
@@ -198,21 +203,19 @@ export class PresenceRegister {
 
   /** A connection was lost without a word: the source lingers for `disconnect_grace_ms`. */
   lose(handle: OpenSource, now: number): PresenceChange | undefined {
-    const source = owned(handle);
-    if (source === undefined || source.lingersUntil !== undefined) return undefined;
-    source.lingersUntil = Math.min(
-      now + this.#rules.disconnect_grace_ms,
-      endOf(source, this.#rules),
-    );
-    return this.#settle(source.device.person, now);
+    const source = entryOf(handle);
+    const lingersUntil = now + this.#rules.disconnect_grace_ms;
+    source.lingersUntil = Math.min(lingersUntil, endOf(source, this.#rules));
+    return isIn(source) ? this.#settle(source.device.person, now) : undefined;
   }
 
   /** A source signed off: it is gone at once. */
   close(handle: OpenSource, now: number): PresenceChange | undefined {
-    const source = owned(handle);
-    if (source === undefined) return undefined;
-    removeWhere(source.device.sources, (each) => each === source);
-    return this.#settle(source.device.person, now);
+    const source = entryOf(handle);
+    const wasIn = isIn(source);
+    source.ended = true;
+    end(source.device, (each) => each === source);
+    return wasIn ? this.#settle(source.device.person, now) : undefined;
   }
 
   /** A device signed off: all of its sources are gone at once. */
@@ -220,7 +223,7 @@ export class PresenceRegister {
     const person = this.#people.get(participantId);
     const device = person?.devices.find(({ device_id }) => device_id === deviceId);
     if (person === undefined || device === undefined) return undefined;
-    device.sources.length = 0;
+    end(device, () => true);
     return this.#settle(person, now);
   }
 
@@ -260,7 +263,7 @@ export class PresenceRegister {
     if (person === undefined) return undefined;
     this.#deadlines.delete(person);
     this.#people.delete(participantId);
-    for (const device of person.devices) device.sources.length = 0;
+    for (const device of person.devices) end(device, () => true);
     return person.told === "offline"
       ? undefined
       : { participant_id: participantId, own: "offline", told: "offline" };
@@ -308,7 +311,7 @@ export class PresenceRegister {
         const device = deviceOf(person, device_id);
         for (const { door, instance, statement, active_ms, seen_ms } of sources) {
           const seenAt = now - downMs - seen_ms;
-          const end =
+          const until =
             door === "rest"
               ? Math.max(graceUntil, seenAt + this.#rules.presence_ttl_ms)
               : graceUntil;
@@ -319,7 +322,8 @@ export class PresenceRegister {
             statement: statement ?? undefined,
             activeAt,
             seenAt,
-            lingersUntil: end,
+            lingersUntil: until,
+            ended: false,
             device,
           });
         }
@@ -335,6 +339,26 @@ export class PresenceRegister {
     const person = this.#unknown(participantId);
     this.#people.set(participantId, person);
     return person;
+  }
+
+  /** The entry behind a handle, heard of now; `undefined` when it was closed, lost or replaced. */
+  #heard(handle: OpenSource, now: number): SourceEntry | undefined {
+    const source = entryOf(handle);
+    if (source.ended || source.lingersUntil !== undefined) return undefined;
+    if (!isIn(source) && !this.#revive(source)) return undefined;
+    source.seenAt = now;
+    return source;
+  }
+
+  /** A socket that had run out is heard of after all, as after the machine slept: it is back, unless another took its place. */
+  #revive(source: SourceEntry): boolean {
+    if (source.door === "rest") return false;
+    const { person, device_id } = source.device;
+    const device = deviceOf(this.#person(person.participant_id), device_id);
+    if (device.sources.some((other) => isSameSource(other, source))) return false;
+    source.device = device;
+    device.sources.push(source);
+    return true;
   }
 
   /** A person without what has ended by `now`, even where the timer is late. */
@@ -428,8 +452,9 @@ function openSource(
     seenAt: now,
     lingersUntil: undefined,
     device,
+    ended: false,
   };
-  removeWhere(device.sources, (each) => each.door === name.door && each.instance === name.instance);
+  end(device, (each) => isSameSource(each, name));
   device.sources.push(source);
   listen(source, activity, now);
   return source;
@@ -475,11 +500,28 @@ function listen(speaker: SourceEntry, { state, idle_for_ms }: Activity, now: num
   }
 }
 
-/** The entry behind a handle, while it is still one of its device's sources. */
-function owned(handle: OpenSource): SourceEntry | undefined {
-  // Handles are made by open() only, where they are entries.
-  const source = handle as SourceEntry;
-  return source.device.sources.includes(source) ? source : undefined;
+/** Handles are made by open() only, where they are entries. */
+function entryOf(handle: OpenSource): SourceEntry {
+  return handle as SourceEntry;
+}
+
+/** Whether a source still counts; one that has run out, was closed or replaced does not. */
+function isIn(source: SourceEntry): boolean {
+  return source.device.sources.includes(source);
+}
+
+/** Whether two sources of one device have the same name. */
+function isSameSource(
+  a: Pick<Source, "door" | "instance">,
+  b: Pick<Source, "door" | "instance">,
+): boolean {
+  return a.door === b.door && a.instance === b.instance;
+}
+
+/** Ends sources for good: what has only run out can come back, these cannot. */
+function end(device: DeviceEntry, ends: (source: SourceEntry) => boolean): void {
+  for (const source of device.sources) if (ends(source)) source.ended = true;
+  removeWhere(device.sources, ({ ended }) => ended);
 }
 
 function hasSocket(device: Device): boolean {
@@ -492,7 +534,7 @@ function hasSocket(device: Device): boolean {
 function endRestSources(person: PersonEntry, device_id: string): void {
   for (const device of person.devices) {
     if (device.device_id !== device_id && !device.device_id.startsWith("rest:")) continue;
-    removeWhere(device.sources, ({ door }) => door === "rest");
+    end(device, ({ door }) => door === "rest");
   }
 }
 

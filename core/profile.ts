@@ -62,6 +62,6 @@ function isSame(a: unknown, b: unknown): boolean {
   return (
     Array.isArray(a) === Array.isArray(b) &&
     left.size === right.size &&
-    [...left].every(([key, value]) => right.has(key) && isSame(value, right.get(key)))
+    [...left].every(([key, value]) => isSame(value, right.get(key)))
   );
 }

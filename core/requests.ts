@@ -28,6 +28,8 @@ import {
 
 /** Ids that one query by body, or one subscription, may name. */
 export const MAX_IDS = 5_000;
+/** The longest duration that makes sense: a hundred years, in milliseconds. */
+const MAX_DURATION_MS = 3_155_760_000_000;
 /** Levels of lists and objects within an input. */
 export const MAX_DEPTH = 64;
 
@@ -44,6 +46,9 @@ const WHAT: Readonly<Record<string, string>> = {
   record: "must be an object",
   null: "must be null",
 };
+
+/** What a schema says that was not told what to say. */
+const UNSAID = "Invalid input";
 
 const ID_MESSAGE = "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -";
 const ID_PATTERN = /^[A-Za-z0-9._:@-]{1,128}$/;
@@ -86,7 +91,7 @@ const instant = z.pipe(
   ),
   z.transform((value: string) => Date.parse(value)),
 );
-const duration = z.int().check(z.minimum(0, "must not be negative"));
+const duration = z.int().check(z.minimum(0), z.maximum(MAX_DURATION_MS));
 // Not a record of unknown values: that would drop a key "__proto__" without a word.
 const object = z.custom<JsonObject>((value) => isObject(value) && !Array.isArray(value), {
   error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
@@ -205,7 +210,7 @@ export interface StreamQuery extends Activity {
   readonly presence?: "all" | "none" | undefined;
 }
 const numeral = z.pipe(
-  z.string().check(z.regex(/^\d{1,15}$/, "must be a whole number that is not negative")),
+  z.string().check(z.regex(/^\d{1,13}$/, "must be a whole number of at most 13 digits")),
   z.transform((digits: string) => Number(digits)),
 );
 export const StreamQuery: Schema<StreamQuery> = z.object({
@@ -480,25 +485,21 @@ function faultsOf(issue: z.core.$ZodIssue, input: unknown): Fault[] {
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.message !== "Invalid input") return issue.message;
-  switch (issue.code) {
-    case "invalid_type":
-      return WHAT[issue.expected] ?? `must be ${issue.expected}`;
-    case "invalid_value":
-      return `must be ${issue.values.length > 1 ? "one of " : ""}${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
-    case "too_big":
-      return issue.origin === "array"
-        ? `must have at most ${issue.maximum} entries`
-        : `must be at most ${issue.maximum}`;
-    case "too_small":
-      return issue.origin === "array"
-        ? `must have at least ${issue.minimum} entries`
-        : `must be at least ${issue.minimum}`;
-    case "invalid_union":
-      return unionMessage(issue);
-    default:
-      return "is not valid";
-  }
+  if (issue.code === "invalid_type") return WHAT[issue.expected] ?? `must be ${issue.expected}`;
+  if (issue.code === "invalid_union" && issue.message === UNSAID) return unionMessage(issue);
+  if (issue.code === "invalid_value") return `must be ${oneOf(issue.values)}`;
+  if (issue.code === "too_big") return `must ${extent(issue.origin, "at most", issue.maximum)}`;
+  if (issue.code === "too_small") return `must ${extent(issue.origin, "at least", issue.minimum)}`;
+  return issue.message;
+}
+
+function extent(origin: string, limit: string, size: number | bigint): string {
+  return origin === "array" ? `have ${limit} ${size} entries` : `be ${limit} ${size}`;
+}
+
+function oneOf(values: readonly unknown[]): string {
+  const said = values.map((value) => JSON.stringify(value)).join(", ");
+  return values.length > 1 ? `one of ${said}` : said;
 }
 
 /** An unknown `type` of a frame says which types there are; a union of values says what each of them must be. */
@@ -556,14 +557,17 @@ function isObject(value: unknown): value is object {
 function isInstant(value: string): boolean {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(value)) return false;
   const at = Date.parse(value);
-  return at >= 0 && at <= INDEFINITE_AT;
+  // A day that its month does not have is read as one of the next month, or not at all.
+  const day = Date.parse(`${value.slice(0, 10)}T00:00:00.000Z`);
+  const isDay = day >= 0 && new Date(day).toISOString().startsWith(value.slice(0, 10));
+  return isDay && at >= 0 && at <= INDEFINITE_AT;
 }
 
 function isTimeZone(zone: string): boolean {
-  if (/^[+-]|^[A-Z]+[+-]\d/i.test(zone) && !zone.includes("/")) return false;
+  if (/^[+-]|^[A-Z]+[+-]\d/i.test(zone)) return false;
   try {
     new Intl.DateTimeFormat("en", { timeZone: zone });
-    return zone !== "";
+    return true;
   } catch {
     return false;
   }

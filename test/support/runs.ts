@@ -1,0 +1,15 @@
+/** How long one property may take, in milliseconds: enough for the longest with twenty times its runs. */
+export const TRIALS_TIMEOUT_MS = 300_000;
+
+/** How often a property is tried: `usual` times, or twenty times that when PORCHLIGHT_TEST_LONG is set. */
+export function runs(usual: number): number {
+  return process.env.PORCHLIGHT_TEST_LONG ? usual * 20 : usual;
+}
+
+/** The parameters of a property: {@link runs}, and the seed of PORCHLIGHT_TEST_SEED where it is set. */
+export function trials(usual: number): { numRuns: number; seed?: number } {
+  const seed = process.env.PORCHLIGHT_TEST_SEED;
+  return seed === undefined
+    ? { numRuns: runs(usual) }
+    : { numRuns: runs(usual), seed: Number(seed) };
+}
