@@ -30,9 +30,10 @@ export function systemClock(): Clock {
   };
 }
 
-const LONGEST_TIMER_MS = 3_600_000;
+/** Timers do not count sleep of the machine: looking again this often bounds how late it is noticed. */
+const LONGEST_TIMER_MS = 10_000;
 
-/** One timer for one concern, always set to the earliest deadline that was asked for. It may ring early, never late. */
+/** One timer for one concern, always set to the earliest deadline that was asked for. It may ring early. */
 export class Alarm {
   readonly #clock: Clock;
   readonly #now: () => number;

@@ -88,7 +88,7 @@ export class Liveness {
   }
 
   touch({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#tenant(tenant_id).presence.touch(source, this.#clock.elapsed());
+    this.#presence(tenant_id, (people, now) => people.touch(source, now));
   }
 
   /** A connection was lost: what was typed through it ends, and the source lingers. */

@@ -265,6 +265,20 @@ describe("the devices of a person", () => {
   });
 });
 
+describe("a machine that slept", () => {
+  test("has everyone who is still connected back with their next sign of life", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const [annHears, bobHears] = [await ann.stream(), await bob.stream()];
+    server.clock.sleep(10 * MINUTE);
+    await server.clock.advance(30 * SECOND);
+    annHears.send({ type: "heartbeat", state: "online" });
+    await annHears.heard();
+    await server.clock.advance(SECOND);
+    expect(statesOf(await bobHears.heard(), "ann").at(-1)).toBe("online");
+  });
+});
+
 describe("POST /v1/me/heartbeat", () => {
   test("keeps a device for presence_ttl_ms and carries its state", async () => {
     await using server = await TestServer.start();
