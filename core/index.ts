@@ -41,6 +41,7 @@ export {
   type StreamLimits,
   type TypingFrame,
 } from "./frames.ts";
+export { MAX_DEPTH, parseInput, parseJson, type Schema } from "./input.ts";
 export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
 export {
   composePreferences,
@@ -99,7 +100,6 @@ export {
   EventBody,
   Heartbeat,
   isId,
-  MAX_DEPTH,
   MAX_IDS,
   MemberBody,
   ParticipantBody,
@@ -110,10 +110,7 @@ export {
   ProfileBody,
   ProfilesQuery,
   parseFrame,
-  parseInput,
-  parseJson,
   RoomBody,
-  type Schema,
   SidekickBody,
   StreamQuery,
   TenantBody,

@@ -1,26 +1,14 @@
 import { CodedError } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Clock } from "./clock.ts";
+import type { Deps } from "./deps.ts";
 import { admit, baseHeaders, refusal, type Shell, urlOf } from "./endpoint.ts";
-import type { Hub } from "./hub.ts";
-import type { Liveness } from "./liveness.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { meRoutes } from "./routes/me.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { presenceRoutes } from "./routes/presence.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { typingRoutes } from "./routes/typing.ts";
-import type { Store } from "./store/store.ts";
 import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./stream.ts";
-
-/** What the routes stand on. */
-export interface Deps {
-  readonly shell: Shell;
-  readonly store: Store;
-  readonly hub: Hub;
-  readonly liveness: Liveness;
-  readonly clock: Clock;
-}
 
 /** Every route, in one Elysia app that is not listening yet. */
 export function createApp(deps: Deps): AnyElysia {

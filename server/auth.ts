@@ -55,7 +55,7 @@ export function openAuth({
     const found = await store.token(hash);
     if (found === undefined)
       throw new CodedError("SW_AUTH_INVALID_TOKEN", "The token is unknown or revoked");
-    if (found.expires_at !== undefined && found.expires_at <= clock.wall()) {
+    if (found.expires_at !== undefined && found.expires_at <= clock.elapsed()) {
       throw new CodedError("SW_AUTH_EXPIRED_TOKEN", "The token has expired");
     }
     return found;

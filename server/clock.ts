@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds on a clock that no one sets. Sleep of the machine may not count. For typing and the like. */
   monotonic(): number;
-  /** Milliseconds on a clock that never goes back and on which sleep counts. For leases and idle ages. */
+  /** Unix milliseconds on a clock that never goes back and on which sleep counts. For leases, idle ages and expiry. */
   elapsed(): number;
   /** Unix milliseconds, as the machine believes. For what is written and shown. */
   wall(): number;

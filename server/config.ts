@@ -179,6 +179,7 @@ function readNumbers<T extends object>(env: Environment, defaults: T, faults: Fa
         path: variable,
         message: `must be a whole number of at least ${least}: received "${written}"`,
       });
+      return [name, fallback];
     }
     return [name, value];
   });

@@ -37,8 +37,8 @@ export interface Call<C, B, Q> {
 
 interface Context {
   readonly request: Request;
-  /** Absent where the path has none. */
-  readonly params?: Readonly<Record<string, string>>;
+  /** Absent where the path has none; null is one that cannot be decoded. */
+  readonly params?: Readonly<Record<string, string | null>>;
 }
 
 type Handler = (context: Context) => Promise<Response>;
@@ -173,9 +173,11 @@ function isKnown(tag: string, ifNoneMatch: string | null): boolean {
 }
 
 /** What is no id names nothing, and is answered as what does not exist. */
-function checkParams(params: Readonly<Record<string, string>>): void {
+function checkParams(
+  params: Readonly<Record<string, string | null>>,
+): asserts params is Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(params)) {
-    if (isId(value)) continue;
+    if (value !== null && isId(value)) continue;
     throw name === "room_id"
       ? new CodedError("SW_ROOM_NOT_FOUND", "There is no such room")
       : new CodedError("SW_NOT_FOUND", "There is no such thing");

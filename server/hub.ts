@@ -240,19 +240,14 @@ export class Hub {
   }
 
   #schedule(pinged: Pinged): void {
-    const { expires_at } = pinged.connection;
-    const expiresInMs =
-      expires_at === undefined ? Number.POSITIVE_INFINITY : expires_at - this.#clock.wall();
-    this.#deadlines.set(
-      pinged,
-      this.#clock.elapsed() + Math.max(0, Math.min(this.#pingMs, expiresInMs)),
-    );
+    const pingAt = this.#clock.elapsed() + this.#pingMs;
+    this.#deadlines.set(pinged, Math.min(pingAt, pinged.connection.expires_at ?? pingAt));
     this.#alarm.by(this.#deadlines.nextAt());
   }
 }
 
 function isExpired({ expires_at }: Connection, clock: Clock): boolean {
-  return expires_at !== undefined && expires_at <= clock.wall();
+  return expires_at !== undefined && expires_at <= clock.elapsed();
 }
 
 function put<T>(people: People<T>, tenant_id: string, id: string, value: T): void {

@@ -27,6 +27,8 @@ export interface RunningServer {
   /** Where it is bound, such as `http://127.0.0.1:8787`. */
   readonly url: string;
   readonly store: Store;
+  /** Every endpoint, its parameters written as `:name`. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
   /** Stops in order: refuses new work, tells clients when to come back, finishes what runs, writes down who was there. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -86,6 +88,7 @@ export async function startServer(
   return {
     url,
     store,
+    routes: app.routes.map(({ method, path }) => ({ method, path })),
     stop: () => {
       stopping ??= stop().catch((error: unknown) => {
         log("error", "server.stop_failed", errorFields(error));

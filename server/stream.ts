@@ -15,22 +15,11 @@ import {
 import type { ServerWebSocket } from "bun";
 import { type AnyElysia, Elysia } from "elysia";
 import { bearer, type Caller } from "./auth.ts";
-import type { Clock } from "./clock.ts";
-import { admit, refusal, type Shell, urlOf } from "./endpoint.ts";
-import type { Connection, Hub } from "./hub.ts";
-import type { Liveness } from "./liveness.ts";
+import type { Deps } from "./deps.ts";
+import { admit, refusal, urlOf } from "./endpoint.ts";
+import type { Connection } from "./hub.ts";
 import { errorFields } from "./log.ts";
-import type { Store } from "./store/store.ts";
 import { publishTyping } from "./typing.ts";
-
-/** What a stream stands on. */
-export interface StreamDeps {
-  readonly shell: Shell;
-  readonly store: Store;
-  readonly hub: Hub;
-  readonly liveness: Liveness;
-  readonly clock: Clock;
-}
 
 /** A subscription may be larger than other frames: it can name 5,000 people. */
 export const SUBSCRIBE_MAX_BYTES = 1_048_576;
@@ -40,7 +29,7 @@ const SUBPROTOCOL = "porchlight.v1";
 const ORDERLY_CODES: readonly number[] = [1000, 1005];
 
 /** `GET /v1/stream`: the event stream. */
-export function streamRoutes(deps: StreamDeps): AnyElysia {
+export function streamRoutes(deps: Deps): AnyElysia {
   return new Elysia().get("/v1/stream", async ({ request, server }) => {
     try {
       admit(deps.shell, request);
@@ -73,7 +62,7 @@ export function streamRoutes(deps: StreamDeps): AnyElysia {
 }
 
 async function openStream(
-  deps: StreamDeps,
+  deps: Deps,
   token: string | undefined,
   query: StreamQuery,
 ): Promise<StreamSocket | RefusedSocket> {
@@ -130,14 +119,14 @@ class StreamSocket implements Connection {
   readonly expires_at: number | undefined;
   readonly device_id: string;
   readonly instance: string;
-  readonly #deps: StreamDeps;
+  readonly #deps: Deps;
   readonly #session = crypto.randomUUID();
   #presence: Connection["presence"];
   #opening: Opening | undefined;
   #socket: ServerWebSocket<unknown> | undefined;
   #source: OpenSource | undefined;
 
-  constructor(deps: StreamDeps, caller: Caller, opening: Opening) {
+  constructor(deps: Deps, caller: Caller, opening: Opening) {
     this.#deps = deps;
     this.tenant_id = caller.tenant_id;
     this.participant_id = caller.participant_id;

@@ -2,7 +2,6 @@ import {
   CallBody,
   CodedError,
   EventBody,
-  isoOrNull,
   MemberBody,
   memberOf,
   ParticipantBody,
@@ -16,8 +15,8 @@ import {
   TokenBody,
 } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Deps } from "../app.ts";
 import { type Administrator, newToken, tenantMeant } from "../auth.ts";
+import type { Deps } from "../deps.ts";
 import { type Call, forAdministrator } from "../endpoint.ts";
 import type { RoomKey } from "../store/store.ts";
 
@@ -122,7 +121,7 @@ export function adminRoutes({ shell, store, hub, liveness, clock }: Deps): AnyEl
             { token_id, hash, tenant_id, participant_id, label, expires_at },
             clock.wall(),
           );
-          return { data: { token, token_id, expires_at: isoOrNull(expires_at) } };
+          return { data: { token, token_id } };
         },
       ),
     )

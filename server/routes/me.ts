@@ -13,8 +13,8 @@ import {
   writablePart,
 } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Deps } from "../app.ts";
 import type { Caller } from "../auth.ts";
+import type { Deps } from "../deps.ts";
 import { type Answer, forParticipant } from "../endpoint.ts";
 
 /** My profile and my preferences. */

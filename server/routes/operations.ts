@@ -1,6 +1,6 @@
 import { CodedError } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Deps } from "../app.ts";
+import type { Deps } from "../deps.ts";
 import { forAnyone } from "../endpoint.ts";
 
 /** Whether the process lives, and whether it can do its work. */

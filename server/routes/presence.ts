@@ -8,8 +8,8 @@ import {
   PresenceQuery,
 } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Deps } from "../app.ts";
 import { type Caller, keyOf } from "../auth.ts";
+import type { Deps } from "../deps.ts";
 import { forParticipant } from "../endpoint.ts";
 
 /** A body that names 5,000 people is larger than others may be. */

@@ -14,8 +14,8 @@ import {
   shownSidekicks,
 } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Deps } from "../app.ts";
 import type { Caller } from "../auth.ts";
+import type { Deps } from "../deps.ts";
 import { type Call, forParticipant } from "../endpoint.ts";
 import type { RoomPart, RoomReading } from "../store/store.ts";
 import { roomError } from "../typing.ts";

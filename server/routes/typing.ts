@@ -1,6 +1,6 @@
 import { restDevice, TypingRequest } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import type { Deps } from "../app.ts";
+import type { Deps } from "../deps.ts";
 import { forParticipant } from "../endpoint.ts";
 import { publishTyping } from "../typing.ts";
 

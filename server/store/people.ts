@@ -396,7 +396,8 @@ function newParticipant(
     participant_id,
     local_id: participant_id,
     server_name,
-    display_name: participant_id,
+    // No longer than what its owner may put back.
+    display_name: participant_id.slice(0, 80),
     participant_type: "human",
     avatar_url: null,
     bio: null,

@@ -30,6 +30,8 @@ interface Job {
   readonly fail: (error: unknown) => void;
 }
 
+const WAL_ATTEMPTS = 100;
+
 type Prepared = (values: Call["values"]) => readonly unknown[];
 
 /**
@@ -154,12 +156,29 @@ function connect(file: string, trace: ((sql: string) => void) | undefined): Data
   const verbose = trace && ((sql: unknown) => trace(String(sql)));
   const db = new Database(file, { timeout: 5_000, verbose });
   try {
-    db.pragma("journal_mode = WAL");
+    writeAhead(db);
     migrate(db);
     return db;
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/**
+ * Two who open a fresh file at once each want it alone for a moment, and this
+ * is where SQLite lets nobody wait. A transaction does wait: after it, again.
+ */
+function writeAhead(db: Database.Database): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      db.pragma("journal_mode = WAL");
+      return;
+    } catch (error) {
+      const busy = error instanceof Database.SqliteError && error.code === "SQLITE_BUSY";
+      if (!busy || attempt === WAL_ATTEMPTS) throw error;
+      db.exec("begin immediate; commit");
+    }
   }
 }
 

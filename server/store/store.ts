@@ -127,7 +127,10 @@ export interface Store {
   /** Adds or changes a participant; answers what presence has to know. */
   putParticipant(key: PersonKey, body: ParticipantBody, now: number): Promise<PresenceFacts>;
   putRoom(key: RoomKey, body: RoomBody, now: number): Promise<RoomFacts>;
-  /** Adds or changes a membership. A direct room gains nobody: a third member is `SW_VALIDATION`. */
+  /**
+   * Adds or changes a membership. A direct room gains nobody, also after its two have left: a third
+   * member is `SW_VALIDATION`. Its memberships begin with notifications about `all`, others with `inherit`.
+   */
   putMember(key: RoomKey & PersonKey, body: MemberBody, now: number): Promise<MemberFacts>;
   putPlan(key: RoomKey, plan: Plan, now: number): Promise<void>;
   putSidekick(key: RoomKey, sidekick: Sidekick, now: number): Promise<void>;

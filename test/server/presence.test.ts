@@ -248,24 +248,21 @@ describe("the devices of a person", () => {
     await server.clock.advance(1);
     expect(statesOf(await bobHears.heard(), "ann")).toEqual(["idle"]);
   });
-
-  test("a clock set forward does not end a typing signal, and sleep of the machine does count for devices", async () => {
-    await using server = await TestServer.start();
-    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
-    const room_id = await server.room("lounge", [ann, bob]);
-    const bobHears = await bob.stream();
-    await ann.post("/v1/me/heartbeat", { device_id: "phone" });
-    await ann.put("/v1/typing", { room_id, typing: true });
-    server.clock.step(60 * MINUTE);
-    await server.clock.advance(SECOND);
-    expect((await bobHears.heard()).filter(({ typing }) => typing === false)).toEqual([]);
-    server.clock.sleep(2 * MINUTE);
-    await server.clock.advance(2 * MINUTE);
-    expect(statesOf(await bobHears.heard(), "ann")).toEqual(["offline"]);
-  });
 });
 
 describe("a machine that slept", () => {
+  test("counts the sleep as silence of those who are heard by requests", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await ann.post("/v1/me/heartbeat", { device_id: "phone" });
+    server.clock.sleep(MINUTE);
+    await server.clock.advance(MINUTE - 1);
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
+    server.clock.sleep(1);
+    await server.clock.advance(10 * SECOND);
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("offline");
+  });
+
   test("has everyone who is still connected back with their next sign of life", async () => {
     await using server = await TestServer.start();
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];

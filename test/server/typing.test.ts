@@ -180,6 +180,23 @@ describe("PUT /v1/typing", () => {
   });
 });
 
+describe("a wall clock that is set", () => {
+  test("neither ends a typing signal nor makes it stick", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const room_id = await server.room("lounge", [ann, bob]);
+    const bobHears = await bob.stream();
+    for (const step of [60_000, -3_600_000]) {
+      await ann.put("/v1/typing", { room_id, typing: true });
+      server.clock.step(step);
+      await server.clock.advance(3_999);
+      expect(typingIn(await bobHears.heard())).not.toContain(false);
+      await server.clock.advance(1);
+      expect(typingIn(await bobHears.heard())).toEqual([false]);
+    }
+  });
+});
+
 describe("typing in GET /v1/rooms/{id}/state", () => {
   test("lists who types, without the viewer", async () => {
     await using server = await TestServer.start();

@@ -12,6 +12,7 @@ export class TestClock implements Clock {
   #monotonic = 1_000;
   #slept = 0;
   #wallStep = 0;
+  #furthestStep = 0;
   readonly #timers = new Set<Timer>();
 
   monotonic(): number {
@@ -19,11 +20,11 @@ export class TestClock implements Clock {
   }
 
   elapsed(): number {
-    return this.#monotonic + this.#slept;
+    return EPOCH + this.#monotonic + this.#slept + this.#furthestStep;
   }
 
   wall(): number {
-    return EPOCH + this.elapsed() + this.#wallStep;
+    return EPOCH + this.#monotonic + this.#slept + this.#wallStep;
   }
 
   timer(delayMs: number, ring: () => void): () => void {
@@ -55,9 +56,10 @@ export class TestClock implements Clock {
     this.#slept += ms;
   }
 
-  /** Somebody sets the wall clock. */
+  /** Somebody sets the wall clock. Ahead, it looks like sleep; back, nothing goes back with it. */
   step(ms: number): void {
     this.#wallStep += ms;
+    this.#furthestStep = Math.max(this.#furthestStep, this.#wallStep);
   }
 
   #next(until: number): Timer | undefined {

@@ -19,6 +19,11 @@ export interface Reply {
   readonly body: any;
 }
 
+/** The status and code of a refusal, such as `404 SW_NOT_FOUND`. */
+export function refusedWith({ status, body }: Reply): string {
+  return `${status} ${body.error.code}`;
+}
+
 /** One line that the server logged. */
 export interface Line {
   readonly level: string;
@@ -113,6 +118,10 @@ export class TestServer {
 
   get url(): string {
     return this.#running.url;
+  }
+
+  get routes(): RunningServer["routes"] {
+    return this.#running.routes;
   }
 
   get store(): RunningServer["store"] {

@@ -1,0 +1,14 @@
+import type { Clock } from "./clock.ts";
+import type { Shell } from "./endpoint.ts";
+import type { Hub } from "./hub.ts";
+import type { Liveness } from "./liveness.ts";
+import type { Store } from "./store/store.ts";
+
+/** What the doors stand on: requests and streams alike. */
+export interface Deps {
+  readonly shell: Shell;
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+}

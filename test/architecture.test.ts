@@ -1,0 +1,151 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize, relative, resolve } from "node:path";
+import { Glob } from "bun";
+
+const ROOT = resolve(import.meta.dir, "..");
+
+interface Source {
+  /** From the root, such as `core/typing.ts`. */
+  readonly path: string;
+  readonly text: string;
+  /** What it imports: packages by name, files from the root. */
+  readonly imports: readonly string[];
+}
+
+function sourcesIn(folder: string): Source[] {
+  const paths = [...new Glob(`${folder}/**/*.ts`).scanSync(ROOT)].filter(
+    (path) => !path.includes("node_modules"),
+  );
+  return paths.sort().map((path) => {
+    const text = readFileSync(join(ROOT, path), "utf8");
+    const named = [
+      ...text.matchAll(/^(?:import|export)[^"';]*?from "([^"]+)"|^import "([^"]+)"/gm),
+    ];
+    const imports = named.map(([, from, bare]) => from ?? bare ?? "");
+    return {
+      path,
+      text,
+      imports: imports.map((each) =>
+        each.startsWith(".") ? normalize(join(dirname(path), each)) : each,
+      ),
+    };
+  });
+}
+
+/** The imports of a folder's files that `allowed` does not let through, as "file -> import". */
+function strangers(folder: string, allowed: (imported: string, path: string) => boolean): string[] {
+  return sourcesIn(folder).flatMap(({ path, imports }) =>
+    imports.filter((each) => !allowed(each, path)).map((each) => `${path} -> ${each}`),
+  );
+}
+
+describe("core", () => {
+  test("imports nothing but itself and zod", () => {
+    expect(
+      strangers("core", (imported) => imported.startsWith("core/") || imported === "zod/mini"),
+    ).toEqual([]);
+  });
+
+  test("is compiled without clocks, timers and I/O", () => {
+    const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, "core/tsconfig.json"), "utf8"));
+    expect(compilerOptions).toMatchObject({ lib: ["ES2023"], types: [] });
+    const clocks = sourcesIn("core").filter(({ text }) =>
+      /\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bMath\.random\b/.test(text),
+    );
+    expect(clocks.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("keeps schemas out of the rules, so that the rules can be bundled without them", () => {
+    const users = sourcesIn("core").filter(({ imports }) =>
+      imports.some((each) => ["zod/mini", "core/input.ts", "core/requests.ts"].includes(each)),
+    );
+    const paths = users.map(({ path }) => path);
+    expect(paths).toEqual(["core/index.ts", "core/input.ts", "core/requests.ts"]);
+  });
+});
+
+describe("server", () => {
+  test("takes the rules from the entry of core", () => {
+    expect(
+      strangers(
+        "server",
+        (imported) => !imported.startsWith("core/") && !/^@porchlight\/core\/./.test(imported),
+      ),
+    ).toEqual([]);
+  });
+
+  test("names the adapter of the store in one place", () => {
+    const isAdapter = (imported: string): boolean => /^server\/store\/(?!store\.ts)/.test(imported);
+    const users = sourcesIn("server").filter(
+      ({ path, imports }) => !path.startsWith("server/store/") && imports.some(isAdapter),
+    );
+    expect(users.map(({ path }) => path)).toEqual(["server/main.ts"]);
+  });
+
+  test("knows SQL in the store only, and SQLite in one file of it", () => {
+    const users = (name: string): string[] =>
+      sourcesIn("server")
+        .filter(({ imports }) => imports.includes(name))
+        .map(({ path }) => path);
+    expect(users("kysely").every((path) => path.startsWith("server/store/"))).toBe(true);
+    expect(users("better-sqlite3")).toEqual(["server/store/sqlite.ts"]);
+  });
+
+  test("reads clocks and sets timers in one file only", () => {
+    const readers = sourcesIn("server").filter(
+      ({ path, text }) =>
+        path !== "server/clock.ts" &&
+        /\bDate\.now\(|\bperformance\.now\(|\bsetTimeout\(|\bsetInterval\(/.test(text),
+    );
+    expect(readers.map(({ path }) => path)).toEqual(["server/cli.ts"]);
+  });
+});
+
+describe("tests", () => {
+  test("never sleep, poll or retry", () => {
+    const impatient = sourcesIn("test").filter(({ text }) =>
+      /\bBun\.sleep\(|\bsetTimeout\(|\bsetInterval\(|retry:/.test(text),
+    );
+    expect(impatient.map(({ path }) => path)).toEqual(["test/architecture.test.ts"]);
+  });
+
+  test("of core see nothing behind its entry", () => {
+    const isOurs = (imported: string): boolean =>
+      imported.startsWith("core/") || imported.startsWith("@porchlight/core/");
+    expect(strangers("test/core", (imported) => !isOurs(imported))).toEqual([]);
+  });
+});
+
+describe("every file", () => {
+  test("is imported by another, or is an entry", () => {
+    const entries = ["core/index.ts", "server/cli.ts", "server/main.ts"];
+    const sources = [...sourcesIn("core"), ...sourcesIn("server")];
+    const imported = new Set(sources.flatMap(({ imports }) => imports));
+    const alone = sources
+      .map(({ path }) => path)
+      .filter((path) => !imported.has(path) && !entries.includes(path));
+    expect(alone).toEqual([]);
+  });
+
+  test("is part of no circle of imports", () => {
+    const sources = new Map(
+      [...sourcesIn("core"), ...sourcesIn("server")].map((source) => [source.path, source]),
+    );
+    const circles: string[] = [];
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (trail.includes(path))
+        circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+      else for (const next of runtimeImports(sources.get(path))) visit(next, [...trail, path]);
+    };
+    for (const path of sources.keys()) visit(path, []);
+    expect([...new Set(circles)]).toEqual([]);
+  });
+});
+
+/** Imports that are there at run time: those of types only vanish. */
+function runtimeImports(source: Source | undefined): string[] {
+  if (source === undefined) return [];
+  const named = [...source.text.matchAll(/^(?:import|export) (?!type )[^"';]*?from "(\.[^"]+)"/gm)];
+  return named.map(([, from]) => relative(ROOT, join(ROOT, dirname(source.path), from ?? "")));
+}

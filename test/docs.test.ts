@@ -1,0 +1,170 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { DEFAULT_TIMINGS, ERROR_STATUS, STREAM_CLOSE } from "@porchlight/core";
+import { DEFAULT_LIMITS, SETTINGS, variableOf } from "@porchlight/server";
+import { ServerProcess, temporaryFolder } from "./support/process.ts";
+import { TestServer } from "./support/server.ts";
+
+const ROOT = resolve(import.meta.dir, "..");
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+
+/** The rows of the README's table that begins with this heading, without marks of code. */
+function table(heading: string): string[][] {
+  const body = README.split(`| ${heading} |`)[1]?.split("\n\n")[0] ?? "";
+  const rows = body.split("\n").slice(2);
+  return rows.map((row) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll("`", "")),
+  );
+}
+
+/** The blocks of code in this language. */
+function blocks(language: string): string[] {
+  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"))].map(
+    ([, code]) => code ?? "",
+  );
+}
+
+/** What a command prints to standard output. */
+async function outputOf(command: string[], env: Record<string, string> = {}): Promise<string> {
+  const child = Bun.spawn(command, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, error] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(`Cannot run "${command.join(" ")}": ${error}`);
+  return out;
+}
+
+describe("the README", () => {
+  test("lists every setting with its default", () => {
+    const numbers = { ...DEFAULT_TIMINGS, ...DEFAULT_LIMITS };
+    const expected = [
+      ...Object.values(SETTINGS).map(({ variable, fallback }) => [variable, fallback]),
+      ...Object.entries(numbers).map(([name, value]) => [variableOf(name), String(value)]),
+    ];
+    expect(
+      table("Variable | Default | Meaning")
+        .map(([variable, fallback]) => [variable, fallback])
+        .sort(),
+    ).toEqual(expected.sort());
+  });
+
+  test("lists every error code with its status", () => {
+    expect(table("Code | Status")).toEqual(
+      Object.entries(ERROR_STATUS).map(([code, status]) => [code, String(status)]),
+    );
+  });
+
+  test("lists every way in which a stream is closed", () => {
+    const expected = Object.values(STREAM_CLOSE).map(({ code, reason, reconnect }) => [
+      String(code),
+      reason,
+      reconnect ? "yes" : "no",
+    ]);
+    expect(table("Close code | Reason | Come back")).toEqual(expected);
+  });
+
+  test("lists every request that the server answers", async () => {
+    await using server = await TestServer.start();
+    const expected = server.routes.map(
+      ({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`,
+    );
+    expect(
+      table("Request | What it does")
+        .map(([request]) => request)
+        .sort(),
+    ).toEqual(expected.sort());
+  });
+
+  test("embeds core with code that prints what it says it prints", async () => {
+    for (const code of blocks("ts")) {
+      const file = join(ROOT, "test", `readme-${Bun.hash(code).toString(36)}.ts`);
+      writeFileSync(file, code);
+      try {
+        const promised = [...code.matchAll(/console\.log\(.*?\); \/\/ (\w+)/g)].map(
+          ([, value]) => value,
+        );
+        expect(promised.length).toBeGreaterThan(0);
+        expect((await outputOf([process.execPath, file])).trim().split("\n")).toEqual(
+          promised as string[],
+        );
+      } finally {
+        await Bun.file(file).delete();
+      }
+    }
+  });
+
+  test("has curl lines that a started demo answers", async () => {
+    using folder = temporaryFolder();
+    await using demo = await ServerProcess.start(
+      ["demo", "--serve", "--port", "0", "--file", join(folder.path, "demo.db")],
+      {},
+    );
+    const printed = await demo.printed('/v1/me/preferences" -d');
+    const TOKEN = /^TOKEN=(.+)$/m.exec(printed)?.[1] ?? "";
+    const lines = blocks("sh")
+      .flatMap((block) => block.split("\n"))
+      .filter((line) => line.startsWith("curl "));
+    expect(lines).toHaveLength(9);
+    const answers: Record<string, unknown>[] = [];
+    for (const line of lines) {
+      const answer = await outputOf(
+        ["sh", "-c", `${line.replace("room-…", "room-general")} --silent --show-error`],
+        { BASE: demo.url, TOKEN },
+      );
+      answers.push(JSON.parse(answer));
+    }
+    const [presence, busy, auto, typing, state, me, renamed, preferences, quiet] = answers;
+    expect(presence).toEqual({ data: { p1: "online", p2: "idle", p3: "offline" } });
+    expect(busy).toEqual({ data: { state: "busy", source: "manual" } });
+    expect(auto).toEqual({ data: { state: "online", source: "device" } });
+    expect(typing).toEqual({
+      data: {
+        room_id: "room-general",
+        typing: true,
+        expires_in_ms: 4_000,
+        refresh_after_ms: 2_500,
+        fanout: true,
+      },
+    });
+    expect(state).toMatchObject({
+      data: { room: { id: "room-general", member_count: 7 }, plan: { state: "running" } },
+    });
+    expect(me).toMatchObject({
+      data: { participant_id: "alice", presence: "online", tenant: { id: "acme" } },
+    });
+    expect(renamed).toMatchObject({ data: { display_name: "Alice A." } });
+    expect(preferences).toMatchObject({ data: { locale: "en", quiet_hours: { enabled: false } } });
+    expect(quiet).toMatchObject({
+      data: { quiet_hours: { enabled: true } },
+      meta: { warnings: [{ path: "quiet_hours" }] },
+    });
+  });
+
+  test("names two lines for each kind of machine, which the root scripts answer", () => {
+    const scripts = Object.keys(
+      JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts,
+    );
+    const lines = blocks("sh")
+      .flatMap((block) => block.split("\n"))
+      .map((line) => line.replace(/\s+#.*/, ""));
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "npx -y bun@1.4.5 start",
+        "npx -y bun@1.4.5 run test",
+        "bun start",
+        "bun run test",
+      ]),
+    );
+    expect(scripts).toEqual(expect.arrayContaining(["start", "serve", "test", "test:long"]));
+  });
+});

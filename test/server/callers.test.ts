@@ -1,0 +1,249 @@
+import { describe, expect, test } from "bun:test";
+import { ADMIN_TOKEN, TestServer } from "../support/server.ts";
+
+/** Everyone who may knock, in the order in which they do: those who change nothing first. */
+const CALLERS = [
+  "no token",
+  "malformed",
+  "unknown",
+  "expired",
+  "revoked",
+  "of another tenant",
+  "admin of another tenant",
+  "non-member",
+  "invitee",
+  "member",
+  "tenant admin",
+  "admin token",
+] as const;
+
+type Caller = (typeof CALLERS)[number];
+
+/** What each caller is answered: the status, and the code of a refusal. */
+type Answers = Readonly<Record<string, string>>;
+
+const INVALID = "401 SW_AUTH_INVALID_TOKEN";
+const FORBIDDEN = "403 SW_AUTH_INSUFFICIENT_PERMISSION";
+
+const EVERYBODY: Answers = Object.fromEntries(CALLERS.map((caller) => [caller, "200"]));
+
+/** No WebSocket upgrade: the token is looked at when there is one. */
+const NO_UPGRADE: Answers = Object.fromEntries(
+  CALLERS.map((caller) => [caller, "400 SW_VALIDATION"]),
+);
+
+const STRANGERS: Answers = {
+  "no token": INVALID,
+  malformed: INVALID,
+  unknown: INVALID,
+  expired: "401 SW_AUTH_EXPIRED_TOKEN",
+  revoked: INVALID,
+};
+
+const PARTICIPANTS: Answers = {
+  ...STRANGERS,
+  "of another tenant": "200",
+  "admin of another tenant": "200",
+  "non-member": "200",
+  invitee: "200",
+  member: "200",
+  "tenant admin": "200",
+  "admin token": FORBIDDEN,
+};
+
+/** About a participant of the tenant. */
+const THE_TENANT: Answers = {
+  ...PARTICIPANTS,
+  "of another tenant": "404 SW_NOT_FOUND",
+  "admin of another tenant": "404 SW_NOT_FOUND",
+};
+
+const MEMBERS: Answers = {
+  ...STRANGERS,
+  "of another tenant": "404 SW_ROOM_NOT_FOUND",
+  "admin of another tenant": "404 SW_ROOM_NOT_FOUND",
+  "non-member": "403 SW_NOT_MEMBER",
+  invitee: "403 SW_NOT_MEMBER",
+  member: "200",
+  "tenant admin": "403 SW_NOT_MEMBER",
+  "admin token": FORBIDDEN,
+};
+
+const ADMINISTRATORS: Answers = {
+  ...STRANGERS,
+  "of another tenant": FORBIDDEN,
+  "admin of another tenant": "404 SW_TENANT_NOT_FOUND",
+  "non-member": FORBIDDEN,
+  invitee: FORBIDDEN,
+  member: FORBIDDEN,
+  "tenant admin": "200",
+  "admin token": "200",
+};
+
+/** A row of the table: what is asked, and what it answers to whom. */
+interface Row {
+  readonly answers: Answers;
+  readonly body?: object;
+  readonly query?: string;
+}
+
+const IN_ACME = "tenant_id=acme";
+
+const TABLE: Readonly<Record<string, Row>> = {
+  "GET /healthz": { answers: EVERYBODY },
+  "GET /readyz": { answers: EVERYBODY },
+  "GET /v1/stream": { answers: NO_UPGRADE },
+
+  "GET /v1/me": { answers: PARTICIPANTS },
+  "PUT /v1/me": { answers: PARTICIPANTS, body: {} },
+  "GET /v1/me/preferences": { answers: PARTICIPANTS },
+  "PUT /v1/me/preferences": { answers: PARTICIPANTS, body: {} },
+  "GET /v1/me/presence": { answers: PARTICIPANTS },
+  "PUT /v1/me/presence": { answers: PARTICIPANTS, body: { state: "busy" } },
+  "POST /v1/me/heartbeat": { answers: PARTICIPANTS, body: { device_id: "laptop" } },
+  "DELETE /v1/me/devices/:device_id": { answers: PARTICIPANTS },
+
+  "GET /v1/presence": { answers: PARTICIPANTS, query: "ids=bob" },
+  "POST /v1/presence/query": { answers: PARTICIPANTS, body: { ids: ["bob"] } },
+  "GET /v1/profiles": { answers: PARTICIPANTS },
+  "GET /v1/profiles/:participant_id": { answers: THE_TENANT },
+
+  "PUT /v1/typing": { answers: MEMBERS, body: { room_id: "lounge", typing: true } },
+  "GET /v1/rooms": { answers: PARTICIPANTS },
+  "POST /v1/rooms/dm": { answers: THE_TENANT, body: { participant_id: "bob" } },
+  "GET /v1/rooms/:room_id": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/state": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/members": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/ai/engagement": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/plan": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/sidekicks": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/call": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/read-state": { answers: MEMBERS },
+
+  "PUT /v1/admin/tenants/:tenant_id": { answers: ADMINISTRATORS, body: {} },
+  "PUT /v1/admin/participants/:participant_id": {
+    answers: ADMINISTRATORS,
+    body: {},
+    query: IN_ACME,
+  },
+  "PUT /v1/admin/rooms/:room_id": { answers: ADMINISTRATORS, body: {}, query: IN_ACME },
+  "PUT /v1/admin/rooms/:room_id/members/:participant_id": {
+    answers: ADMINISTRATORS,
+    body: {},
+    query: IN_ACME,
+  },
+  "PUT /v1/admin/rooms/:room_id/plan": {
+    answers: ADMINISTRATORS,
+    body: { id: "plan", state: "running" },
+    query: IN_ACME,
+  },
+  "PUT /v1/admin/rooms/:room_id/call": {
+    answers: ADMINISTRATORS,
+    body: { call_id: "call" },
+    query: IN_ACME,
+  },
+  "PUT /v1/admin/rooms/:room_id/sidekicks/:task_id": {
+    answers: ADMINISTRATORS,
+    body: { status: "running" },
+    query: IN_ACME,
+  },
+  "POST /v1/admin/rooms/:room_id/events": {
+    answers: ADMINISTRATORS,
+    body: { sender_id: "bob", content: { msgtype: "text", body: "hello" } },
+    query: IN_ACME,
+  },
+  "POST /v1/admin/tokens": {
+    answers: ADMINISTRATORS,
+    body: { participant_id: "bob" },
+    query: IN_ACME,
+  },
+  "DELETE /v1/admin/tokens/:token_id": {
+    // A token has no tenant in its address: that of another tenant is one that does not exist.
+    answers: { ...ADMINISTRATORS, "admin of another tenant": "404 SW_NOT_FOUND" },
+  },
+};
+
+/** A tenant with a room in which Bob sits, and the `Authorization` of every caller. */
+async function people(server: TestServer): Promise<Record<Caller, string | undefined>> {
+  const roles = ["porchlight_admin"];
+  const past = "2026-03-02T08:59:59.999Z";
+  const [expired, revoked] = [
+    await server.person("eve", { expires_at: past }),
+    await server.person("rob"),
+  ];
+  await server.admin("DELETE", `/tokens/${revoked.tokenId}`);
+  const [bob, ann, ivy, ned, boss] = [
+    await server.person("bob"),
+    await server.person("ann"),
+    await server.person("ivy"),
+    await server.person("ned"),
+    await server.person("boss", { roles }),
+  ];
+  const foreigner = await server.person("fay", { tenant_id: "umbrella" });
+  const foreignBoss = await server.person("fitz", { tenant_id: "umbrella", roles });
+  await server.room("lounge", [bob, ann]);
+  await server.admin("PUT", "/rooms/lounge/members/ivy", {
+    membership: "invite",
+    tenant_id: "acme",
+  });
+  return {
+    "no token": undefined,
+    malformed: `Basic ${btoa("ann:secret")}`,
+    unknown: "Bearer plt_nobody",
+    expired: `Bearer ${expired.token}`,
+    revoked: `Bearer ${revoked.token}`,
+    "of another tenant": `Bearer ${foreigner.token}`,
+    "admin of another tenant": `Bearer ${foreignBoss.token}`,
+    "non-member": `Bearer ${ned.token}`,
+    invitee: `Bearer ${ivy.token}`,
+    member: `Bearer ${ann.token}`,
+    "tenant admin": `Bearer ${boss.token}`,
+    "admin token": `Bearer ${ADMIN_TOKEN}`,
+  };
+}
+
+/** A path with something of the tenant in the place of every parameter; each time with another token to revoke. */
+async function addressOf(server: TestServer, path: string): Promise<string> {
+  const spare = await server.admin("POST", "/tokens", { participant_id: "bob" });
+  const named: Record<string, string> = {
+    tenant_id: "acme",
+    participant_id: "bob",
+    room_id: "lounge",
+    device_id: "laptop",
+    task_id: "task",
+    token_id: spare.body.data.token_id,
+  };
+  return path.replaceAll(/:(\w+)/g, (_, name: string) => named[name] ?? `no ${name}`);
+}
+
+describe("the table of callers", () => {
+  test("has a row for each endpoint of the server, and no other", async () => {
+    await using server = await TestServer.start();
+    const endpoints = server.routes.map(({ method, path }) => `${method} ${path}`);
+    expect(Object.keys(TABLE).toSorted()).toEqual(endpoints.toSorted());
+  });
+});
+
+for (const [endpoint, { answers, body, query }] of Object.entries(TABLE)) {
+  const [method = "", path = ""] = endpoint.split(" ");
+
+  describe(endpoint, () => {
+    test("answers each kind of caller as the table says", async () => {
+      await using server = await TestServer.start();
+      const authorizations = await people(server);
+      const answered: Record<string, string> = {};
+      for (const caller of CALLERS) {
+        const authorization = authorizations[caller];
+        const address = await addressOf(server, path);
+        const reply = await server.request(
+          method,
+          query === undefined ? address : `${address}?${query}`,
+          { headers: authorization === undefined ? {} : { authorization }, body },
+        );
+        const code = reply.body.error?.code;
+        answered[caller] = code === undefined ? `${reply.status}` : `${reply.status} ${code}`;
+      }
+      expect(answered).toEqual(answers);
+    });
+  });
+}

@@ -1,0 +1,105 @@
+import { connect, type Socket } from "node:net";
+import { Arrivals } from "./arrivals.ts";
+import type { Reply } from "./server.ts";
+
+/** A request as it goes over the wire. What is missing is missing there too, but for the length of the body. */
+export interface WireRequest {
+  readonly method: string;
+  /** The path and query, exactly as they are sent. */
+  readonly target: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: Uint8Array;
+  /** Whether the body is sent without saying how long it is. */
+  readonly chunked?: boolean;
+}
+
+const HEAD_END = "\r\n\r\n";
+const NO_BODY: readonly number[] = [204, 304];
+const CHUNK_BYTES = 16_384;
+
+/** A connection that sends whatever it is told to, also what no proper client would. One request at a time. */
+export class Wire implements Disposable {
+  readonly #address: { readonly host: string; readonly port: number };
+  #socket: Socket;
+  #received = new Arrivals<Buffer>();
+
+  private constructor(address: { host: string; port: number }) {
+    this.#address = address;
+    this.#socket = this.#connect();
+  }
+
+  static to(url: string): Wire {
+    const { hostname, port } = new URL(url);
+    return new Wire({ host: hostname, port: Number(port) });
+  }
+
+  /** @throws {Error} when the connection ends before the whole answer is there. */
+  async ask(request: WireRequest): Promise<Reply> {
+    if (this.#socket.destroyed) this.#socket = this.#connect();
+    for (const part of written(request)) this.#socket.write(part);
+    const reply = await this.#received.until((chunks) => {
+      const parsed = read(Buffer.concat(chunks), request.method);
+      if (parsed !== undefined) chunks.length = 0;
+      return parsed;
+    });
+    if (reply === undefined)
+      throw new Error(`Cannot read an answer as the connection ended: ${JSON.stringify(request)}`);
+    if (reply.headers.get("connection") === "close") this.#socket.destroy();
+    return reply;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  #connect(): Socket {
+    const received = new Arrivals<Buffer>();
+    this.#received = received;
+    return connect(this.#address)
+      .on("data", (chunk) => received.add(Buffer.from(chunk)))
+      .on("error", () => received.end())
+      .on("close", () => received.end());
+  }
+}
+
+/** A request in bytes. Header values are Latin-1, as in the standard. */
+function* written({ method, target, headers = [], body, chunked }: WireRequest): Generator<Buffer> {
+  const lines = [`${method} ${target} HTTP/1.1`];
+  if (!headers.some(([name]) => name.toLowerCase() === "host")) lines.push("Host: localhost");
+  lines.push(...headers.map(([name, value]) => `${name}: ${value}`));
+  if (chunked === true) lines.push("Transfer-Encoding: chunked");
+  else if (body !== undefined) lines.push(`Content-Length: ${body.byteLength}`);
+  yield Buffer.from(lines.join("\r\n") + HEAD_END, "latin1");
+  if (body === undefined) return;
+  if (chunked !== true) return yield Buffer.from(body);
+  for (let from = 0; from < body.byteLength; from += CHUNK_BYTES) {
+    const chunk = body.subarray(from, from + CHUNK_BYTES);
+    yield Buffer.concat([
+      Buffer.from(`${chunk.byteLength.toString(16)}\r\n`),
+      chunk,
+      Buffer.from("\r\n"),
+    ]);
+  }
+  yield Buffer.from(`0${HEAD_END}`);
+}
+
+/** The answer in these bytes, or undefined while a part of it is missing. */
+function read(bytes: Buffer, method: string): Reply | undefined {
+  const end = bytes.indexOf(HEAD_END);
+  if (end < 0) return undefined;
+  const [first = "", ...lines] = bytes.toString("latin1", 0, end).split("\r\n");
+  const status = Number(first.split(" ")[1]);
+  const rest = bytes.subarray(end + HEAD_END.length);
+  if (status < 200) return read(rest, method);
+  const headers = new Headers(lines.map((line) => entryOf(line)));
+  const length =
+    method === "HEAD" || NO_BODY.includes(status) ? 0 : Number(headers.get("content-length") ?? 0);
+  if (rest.byteLength < length) return undefined;
+  const text = rest.toString("utf8", 0, length);
+  return { status, headers, body: text === "" ? undefined : JSON.parse(text) };
+}
+
+function entryOf(line: string): [string, string] {
+  const colon = line.indexOf(":");
+  return [line.slice(0, colon), line.slice(colon + 1).trim()];
+}
