@@ -1,0 +1,297 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { openStore, type StoreOptions } from "@porchlight/server/store";
+import Database from "better-sqlite3";
+import { Child } from "../../support/child.ts";
+import { TestServer } from "../../support/server.ts";
+import { sqliteDatabase, TestDirectory } from "../../support/sqlite.ts";
+import { NOW, TestStore } from "../../support/store.ts";
+
+const LOBBY = { tenant_id: "acme", room_id: "lobby" } as const;
+const MEMBERS = 2_000;
+const ROOMS = 200;
+
+describe("openStore()", () => {
+  test("refuses a file that a newer version wrote, and leaves it as it is", () => {
+    using directory = new TestDirectory();
+    const file = directory.file("newer.db");
+    using written = new Look(file);
+    written.db.exec("create table later (x)");
+    written.db.pragma("user_version = 1000");
+    expect(() => openStore(options(file))).toThrow(
+      /^Cannot open ".*newer\.db" as a newer Porchlight wrote it: its version is 1000, the newest known here \d+$/,
+    );
+    expect(written.tables()).toEqual(["later"]);
+    expect(written.db.pragma("user_version", { simple: true })).toBe(1_000);
+  });
+
+  test("refuses what is no SQLite file, and a URL of another kind", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("prose.db");
+    await Bun.write(file, "Once upon a time there was a porch. ".repeat(100));
+    expect(() => openStore(options(file))).toThrow("file is not a database");
+    expect(() => openStore({ ...options(file), url: "postgres://localhost/x" })).toThrow(TypeError);
+  });
+
+  test("opens a file that it wrote itself again without changing its tables", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("twice.db");
+    await openStore(options(file)).close();
+    using written = new Look(file);
+    const before = written.schema();
+    await openStore(options(file)).close();
+    expect(written.schema()).toEqual(before);
+    expect(before.length).toBeGreaterThan(0);
+  });
+
+  test("keeps a database in memory in no file", async () => {
+    const [one, two] = [openStore(options(":memory:")), openStore(options(":memory:"))];
+    await one.putTenant("acme", {});
+    expect([await one.hasTenant("acme"), await two.hasTenant("acme")]).toEqual([true, false]);
+    await one.close();
+    await two.close();
+    expect(existsSync(":memory:")).toBe(false);
+  });
+
+  test("writes ahead in a log (WAL) and waits for the disk at every commit (synchronous = FULL)", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("settings.db");
+    const trace: string[] = [];
+    const store = openStore({ ...options(file), trace: (sql) => void trace.push(sql) });
+    using written = new Look(file);
+    expect(written.db.pragma("journal_mode", { simple: true })).toBe("wal");
+    expect(trace.filter((sql) => /pragma synchronous/i.test(sql))).toEqual([
+      "PRAGMA synchronous = FULL",
+    ]);
+    await store.close();
+  });
+
+  test("opens a fresh file for two processes at once, which then write without a gap", async () => {
+    using directory = new TestDirectory();
+    await using left = Child.script("sqlite-writer.ts", "10");
+    await using right = Child.script("sqlite-writer.ts", "10");
+    const children = [left, right];
+    await Promise.all(children.map((child) => child.printed((line) => line === "ready")));
+    for (let round = 1; round <= 25; round += 1) {
+      const file = directory.file(`fresh-${round}.db`);
+      for (const child of children) child.tell(file);
+      await Promise.all(children.map((child) => child.printed((line) => line === `${file} done`)));
+      const printed = children.flatMap(({ lines }) => lines).filter((line) => line.includes(file));
+      expect(printed.filter((line) => line.includes("refused"))).toEqual([]);
+      using written = new Look(file);
+      expect(answeredIn(printed, file)).toHaveLength(20);
+      expect(written.events()).toEqual(expect.arrayContaining(answeredIn(printed, file)));
+      expect(written.events().map(({ position }) => position)).toEqual(
+        upTo(written.events().length),
+      );
+    }
+  });
+});
+
+describe("kill -9", () => {
+  test("of a process that writes loses nothing it had answered, and leaves no gap and no damage", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("killed.db");
+    for (const moment of [1, 9, 60, 250, 600]) {
+      await using child = Child.script("sqlite-writer.ts");
+      child.tell(file);
+      await child.printed((line) => line.includes("answered"), moment);
+      await child.kill();
+      const answered = answeredIn(child.lines, file);
+      expect(answered.length).toBeGreaterThanOrEqual(moment);
+      await openStore(options(file)).close();
+      using written = new Look(file);
+      const events = written.events();
+      expect(events).toEqual(expect.arrayContaining(answered));
+      expect(events.map(({ position }) => position)).toEqual(upTo(events.length));
+      expect(written.db.pragma("integrity_check", { simple: true })).toBe("ok");
+    }
+  });
+});
+
+describe("a full disk", () => {
+  test.skipIf(process.platform === "win32")(
+    "refuses with SW_UNAVAILABLE, and what was answered before is there",
+    async () => {
+      using directory = new TestDirectory();
+      const file = directory.file("full.db");
+      const script = `${import.meta.dir}/../../support/sqlite-writer.ts`;
+      // No file of the child grows beyond 512 kB (the unit is 512 bytes); writing on is an error, not the end of it.
+      const limited = `trap '' XFSZ; ulimit -f 1024; exec "$0" "$1"`;
+      await using child = new Child(["/bin/sh", "-c", limited, process.execPath, script]);
+      child.tell(file);
+      await child.printed((line) => line === `${file} done`);
+      expect(child.lines.filter((line) => line.includes("refused"))).toEqual([
+        `${file} refused SW_UNAVAILABLE`,
+      ]);
+      using written = new Look(file);
+      const answered = answeredIn(child.lines, file);
+      expect(answered.length).toBeGreaterThan(0);
+      expect(written.events()).toEqual(expect.arrayContaining(answered));
+      expect(written.events().map(({ position }) => position)).toEqual(
+        upTo(written.events().length),
+      );
+      expect(written.db.pragma("integrity_check", { simple: true })).toBe("ok");
+    },
+  );
+});
+
+describe("Store, on SQLite", () => {
+  test("writes of one turn share one commit, in the order in which they were handed in", async () => {
+    const trace: string[] = [];
+    await using t = await TestStore.on(sqliteDatabase, { trace: (sql) => void trace.push(sql) });
+    const lobby = await t.room("lobby", ["ann"]);
+    const before = await t.store.position("acme");
+    trace.length = 0;
+    const frames = await Promise.all(Array.from({ length: 50 }, () => t.say(lobby, "ann")));
+    expect(frames.map(({ stream_position }) => stream_position)).toEqual(
+      Array.from({ length: 50 }, (_, index) => before + index + 1),
+    );
+    expect(trace.filter((sql) => /^(begin|commit)/.test(sql))).toEqual([
+      "begin immediate",
+      "commit",
+    ]);
+  });
+
+  test("a heartbeat writes nothing, by request or on a stream", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("quiet.db");
+    await using server = await TestServer.start({ file });
+    const ann = await server.person("ann");
+    const stream = await ann.stream({ device_id: "laptop" });
+    using written = new Look(file);
+    const before = written.version();
+    for (let beat = 0; beat < 50; beat += 1) {
+      const state = beat % 2 ? "idle" : "online";
+      stream.send({ type: "heartbeat", state, idle_for_ms: beat * 1_000 });
+      const { status } = await ann.post("/v1/me/heartbeat", { device_id: "phone", state });
+      expect(status).toBe(200);
+      await stream.heard();
+      await server.clock.advance(30_000);
+    }
+    expect(written.version()).toBe(before);
+    await ann.put("/v1/me", { bio: "This is a write." });
+    expect(written.version()).not.toBe(before);
+  });
+
+  test(`a room of ${MEMBERS} members is one read transaction, whose statements and plans do not depend on how many members or other rooms there are`, async () => {
+    const small = await snapshotTrace({ members: 2, rooms: 0 });
+    const large = await snapshotTrace({ members: MEMBERS, rooms: ROOMS });
+    expect(large.members).toBe(MEMBERS);
+    expect(large.statements).toEqual(small.statements);
+    expect(large.statements.at(0)).toBe("begin");
+    expect(large.statements.at(-1)).toBe("commit");
+    const reads = large.statements.slice(1, -1);
+    expect(reads.filter((sql) => !sql.startsWith("select "))).toEqual([]);
+    expect(reads.length).toBeLessThanOrEqual(12);
+    expect(large.plans).toEqual(small.plans);
+    expect(large.plans).toHaveLength(reads.length);
+    for (const plan of large.plans) expect(plan).not.toMatch(/\bSCAN\b/);
+  });
+});
+
+/** The statements of one snapshot, with their plans, in a room with so many members whose viewer has so many other rooms. */
+async function snapshotTrace(size: { members: number; rooms: number }): Promise<{
+  statements: readonly string[];
+  plans: readonly string[];
+  members: number;
+}> {
+  using directory = new TestDirectory();
+  const file = directory.file("snapshot.db");
+  const statements: string[] = [];
+  const store = openStore({ ...options(file), trace: (sql) => void statements.push(sql) });
+  await store.putTenant("acme", {});
+  const people = Array.from({ length: size.members }, (_, index) => `p${index}`);
+  const put = (participant_id: string): Promise<unknown> =>
+    store.putParticipant({ tenant_id: "acme", participant_id }, {}, NOW);
+  await put("ann");
+  await store.putRoom(LOBBY, {}, NOW);
+  await store.putMember({ ...LOBBY, participant_id: "ann" }, {}, NOW);
+  await Promise.all(people.slice(1).map(put));
+  await Promise.all(
+    people.slice(1).map((participant_id) => store.putMember({ ...LOBBY, participant_id }, {}, NOW)),
+  );
+  const others = Array.from({ length: size.rooms }, (_, index) => `room-${index}`);
+  await Promise.all(
+    others.flatMap((room_id) => {
+      const room = { ...LOBBY, room_id };
+      return [
+        store.putRoom(room, {}, NOW),
+        store.putMember({ ...room, participant_id: "ann" }, {}, NOW),
+        store.appendEvent(room, { sender_id: "ann", content: {} }, NOW),
+        store.putPlan(room, { id: "plan", state: "running" }, NOW),
+        store.putSidekick(room, { task_id: "task", status: "running" }, NOW),
+      ];
+    }),
+  );
+  statements.length = 0;
+  const reading = await store.room(LOBBY, "ann", ["members", "read", "plan", "sidekicks", "call"]);
+  const traced = [...statements];
+  await store.close();
+  using written = new Look(file);
+  return {
+    statements: traced,
+    plans: traced.slice(1, -1).map((sql) => written.plan(sql)),
+    members: reading?.members.length ?? 0,
+  };
+}
+
+/** A look at a file past the store, closed with the test. */
+class Look implements Disposable {
+  readonly db: Database.Database;
+
+  constructor(file: string) {
+    this.db = new Database(file);
+  }
+
+  tables(): unknown[] {
+    return this.db.prepare("select name from sqlite_schema where type = 'table'").pluck().all();
+  }
+
+  schema(): unknown[] {
+    return this.db.prepare("select sql from sqlite_schema").pluck().all();
+  }
+
+  /** Changes when another connection has committed a change. */
+  version(): unknown {
+    return this.db.pragma("data_version", { simple: true });
+  }
+
+  plan(sql: string): string {
+    const rows = this.db.prepare<[], { detail: string }>(`explain query plan ${sql}`).all();
+    return rows.map(({ detail }) => detail).join("; ");
+  }
+
+  events(): { position: number; id: string }[] {
+    return this.db
+      .prepare<[], { position: number; id: string }>(
+        "select position, event_id as id from events order by position",
+      )
+      .all();
+  }
+
+  [Symbol.dispose](): void {
+    this.db.close();
+  }
+}
+
+function options(file: string): StoreOptions {
+  return {
+    url: `sqlite:${file}`,
+    server_name: "localhost",
+    newId: () => crypto.randomUUID(),
+    announce: () => undefined,
+  };
+}
+
+/** What a writer printed as answered for a file. */
+function answeredIn(lines: readonly string[], file: string): { position: number; id: string }[] {
+  return lines.flatMap((line) => {
+    const [named, outcome, position, id = ""] = line.split(" ");
+    return named === file && outcome === "answered" ? { position: Number(position), id } : [];
+  });
+}
+
+function upTo(head: number): number[] {
+  return Array.from({ length: head }, (_, index) => index + 1);
+}

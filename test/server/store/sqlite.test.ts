@@ -1,0 +1,4 @@
+import { sqliteDatabase } from "../../support/sqlite.ts";
+import { storeConformance } from "./store-conformance.ts";
+
+storeConformance("SQLite", sqliteDatabase);

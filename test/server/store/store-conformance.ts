@@ -1,0 +1,20 @@
+import { describe } from "bun:test";
+import type { MakeDatabase } from "../../support/store.ts";
+import { membershipConformance } from "./conformance/membership.ts";
+import { peopleConformance } from "./conformance/people.ts";
+import { promisesConformance } from "./conformance/promises.ts";
+import { readingConformance } from "./conformance/reading.ts";
+import { roomsConformance } from "./conformance/rooms.ts";
+import { tenantsConformance } from "./conformance/tenants.ts";
+
+/** Everything that the port `Store` promises, to be run against every adapter of it. */
+export function storeConformance(name: string, makeDatabase: MakeDatabase): void {
+  describe(name, () => {
+    promisesConformance(makeDatabase);
+    tenantsConformance(makeDatabase);
+    peopleConformance(makeDatabase);
+    roomsConformance(makeDatabase);
+    membershipConformance(makeDatabase);
+    readingConformance(makeDatabase);
+  });
+}

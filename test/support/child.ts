@@ -1,0 +1,60 @@
+import type { Subprocess } from "bun";
+import { Arrivals } from "./arrivals.ts";
+
+/** A process of a test, killed when the test is over. What it prints arrives line by line. */
+export class Child implements AsyncDisposable {
+  readonly #process: Subprocess<"pipe", "pipe", "inherit">;
+  readonly #lines = new Arrivals<string>();
+  readonly #read: Promise<void>;
+
+  /** Runs a script of the tests with Bun. */
+  static script(name: string, ...args: readonly string[]): Child {
+    return new Child([process.execPath, `${import.meta.dir}/${name}`, ...args]);
+  }
+
+  constructor(command: readonly string[]) {
+    this.#process = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    this.#read = this.#follow();
+  }
+
+  /** Everything it has printed so far. */
+  get lines(): readonly string[] {
+    return this.#lines.items;
+  }
+
+  /** Writes a line to its standard input. */
+  tell(line: string): void {
+    this.#process.stdin.write(`${line}\n`);
+    this.#process.stdin.flush();
+  }
+
+  /** Resolves as soon as it has printed a line that fits for the `count`th time. */
+  async printed(fits: (line: string) => boolean, count = 1): Promise<void> {
+    const found = await this.#lines.until((lines) =>
+      lines.filter(fits).length >= count ? true : undefined,
+    );
+    if (found === undefined) throw new Error("Cannot wait for a line as the process has ended");
+  }
+
+  /** Ends it at once, as a power cut would, and reads what it had printed. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    await this.#read;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+  }
+
+  async #follow(): Promise<void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of this.#process.stdout) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#lines.add(line);
+    }
+    this.#lines.end();
+  }
+}
