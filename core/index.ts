@@ -120,7 +120,6 @@ export {
 } from "./requests.ts";
 export {
   type Call,
-  counterpartOf,
   type Engagement,
   engagementOf,
   type JsonObject,

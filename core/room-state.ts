@@ -190,14 +190,6 @@ export function roomOf(
   };
 }
 
-/** The other person of a direct room, as far as the members tell. */
-export function counterpartOf(
-  members: readonly MemberFacts[],
-  viewerId: string,
-): string | undefined {
-  return members.find(({ participant }) => participant.id !== viewerId)?.participant.display_name;
-}
-
 /** A membership for one viewer. @param now Unix milliseconds; a mute that has run out reads null. */
 export function memberOf(
   member: MemberFacts,
@@ -284,6 +276,8 @@ export function shownCall(call: Call | undefined): Call | null {
 /** Everything that is stored of a room, read at one position. */
 export interface RoomRecord {
   readonly room: RoomFacts;
+  /** The display name of the other person of a direct room. */
+  readonly counterpart: string | undefined;
   readonly members: readonly MemberFacts[];
   readonly viewer: ViewerFacts;
   readonly read: ReadFacts;
@@ -306,7 +300,7 @@ export function roomState(record: RoomRecord, life: RoomLife, now: number): Room
   const { room, members, viewer, read } = record;
   const self = viewer.participant_id;
   return {
-    room: roomOf(room, room.room_type === "dm" ? counterpartOf(members, self) : undefined),
+    room: roomOf(room, record.counterpart),
     members: membersOf(members, self, (id) => (id === self ? life.own : life.presenceOf(id)), now),
     engagement: engagementOf(room, members),
     settings: settingsOf(room, viewer),

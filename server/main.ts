@@ -55,8 +55,13 @@ export async function startServer(
   const hub = new Hub({ clock, pingMs: config.timings.ping_ms });
   const liveness = new Liveness({ clock, hub, rules });
   const store = openConfigured(config, (announcement) => {
-    endTyping(liveness, announcement);
-    hub.announce(announcement);
+    try {
+      endTyping(liveness, announcement);
+      hub.announce(announcement);
+    } catch (error) {
+      // What is written is written: that telling it failed must not fail the write, nor those behind it.
+      log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
+    }
   });
   await takeUp(store, liveness, clock);
 

@@ -68,12 +68,7 @@ async function openStream(
 ): Promise<StreamSocket | RefusedSocket> {
   try {
     const caller = await deps.shell.auth.participant(token);
-    const rooms = await deps.store.joinedRooms(caller);
-    return new StreamSocket(deps, caller, {
-      ...query,
-      rooms,
-      position: await deps.store.position(caller.tenant_id),
-    });
+    return new StreamSocket(deps, caller, { ...query, ...(await deps.store.standing(caller)) });
   } catch (error) {
     if (!(error instanceof CodedError) || error.status >= 500) throw error;
     return new RefusedSocket(

@@ -1,9 +1,13 @@
 import { DEFAULT_PREFERENCES, type Preferences } from "@porchlight/core";
+import * as documents from "./documents.ts";
 import { position, type Told } from "./events.ts";
+import * as members from "./members.ts";
+import { appendEvent } from "./messages.ts";
 import { keep, kept, tenantsOfParticipant, tenantsOfRoom } from "./operation.ts";
 import * as people from "./people.ts";
 import type { Program } from "./query.ts";
-import * as rooms from "./rooms.ts";
+import * as reading from "./reading.ts";
+import { putRoom } from "./rooms.ts";
 import { openSqlite, type SqlDatabase } from "./sqlite.ts";
 import type { Announcement, Store } from "./store.ts";
 import * as tokens from "./tokens.ts";
@@ -56,12 +60,12 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     putTenant: (tenant_id, body) => db.write(people.putTenant(tenant_id, body)),
     putParticipant: (key, body, now) =>
       told(people.putParticipant(key, body, { server_name, now, event_id: event_id() })),
-    putRoom: (key, body, now) => told(rooms.putRoom(key, body, { now, newId })),
-    putMember: (key, body, now) => told(rooms.putMember(key, body, { now, newId })),
-    putPlan: (key, plan, now) => told(rooms.putPlan(key, plan, { now, newId })),
-    putSidekick: (key, sidekick, now) => told(rooms.putSidekick(key, sidekick, { now, newId })),
-    putCall: (key, call, now) => told(rooms.putCall(key, call, { now, newId })),
-    appendEvent: (key, body, now) => told(rooms.appendEvent(key, body, { now, newId })),
+    putRoom: (key, body, now) => told(putRoom(key, body, { now, newId })),
+    putMember: (key, body, now) => told(members.putMember(key, body, { now, newId })),
+    putPlan: (key, plan, now) => told(documents.putPlan(key, plan, { now, newId })),
+    putSidekick: (key, sidekick, now) => told(documents.putSidekick(key, sidekick, { now, newId })),
+    putCall: (key, call, now) => told(documents.putCall(key, call, { now, newId })),
+    appendEvent: (key, body, now) => told(appendEvent(key, body, { now, newId })),
 
     presenceFacts: () => db.read(people.presenceFacts()),
     setManual: (key, manual, now) => db.write(people.setManual(key, manual, now)),
@@ -75,10 +79,10 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     updatePreferences: (key, patch, now) =>
       told(people.updatePreferences(key, patch, { defaults, now, event_id: event_id() })),
 
-    room: (key, viewer, parts) => db.read(rooms.room(key, viewer, parts)),
-    roomsOf: (key) => db.read(rooms.roomsOf(key)),
-    joinedRooms: (key) => db.read(rooms.joinedRooms(key)),
-    openDirectRoom: (key, other, now) => told(rooms.openDirectRoom(key, other, { now, newId })),
+    room: (key, viewer, parts) => db.read(reading.room(key, viewer, parts)),
+    roomsOf: (key) => db.read(reading.roomsOf(key)),
+    standing: (key) => db.read(reading.standing(key)),
+    openDirectRoom: (key, other, now) => told(members.openDirectRoom(key, other, { now, newId })),
     position: (tenant_id) => db.read(position(tenant_id)),
 
     keepDevices: (devices, now) => db.write(keep("devices", devices, now)),

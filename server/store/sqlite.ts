@@ -103,7 +103,7 @@ export function openSqlite(
       if (!db.inTransaction) throw error;
       rollbackTo.run();
       release.run();
-      return () => job.fail(error);
+      return () => job.fail(translated(error));
     }
   }
 
@@ -211,6 +211,14 @@ function migrate(db: Database.Database): void {
     db.pragma(`user_version = ${MIGRATIONS.length}`);
   });
   upgrade.immediate();
+}
+
+/** A fault of the disk or of another process's lock is no fault of the program that met it. */
+function translated(error: unknown): unknown {
+  const isOurs =
+    !(error instanceof Database.SqliteError) ||
+    /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|RANGE)/.test(error.code);
+  return isOurs ? error : unavailable(error);
 }
 
 function unavailable(cause: unknown): CodedError {

@@ -69,7 +69,7 @@ export interface RoomReading {
   readonly room: RoomFacts;
   readonly viewer: ViewerFacts;
   readonly members: readonly MemberFacts[];
-  /** The display name of the other person of a direct room. */
+  /** The display name of the other person of a direct room, also once they have left. */
   readonly counterpart: string | undefined;
   readonly read: ReadFacts;
   readonly plan: Plan | undefined;
@@ -100,7 +100,7 @@ export type StoredMe = Omit<Me, "presence" | "fqid"> & { readonly server_name: s
  * - What a write answers with success MUST survive the death of the process.
  * - A write MUST take effect whole or not at all, and MUST NOT undo another's.
  * - Positions MUST be given per tenant without gaps or repeats, in the order of commits.
- * - `announce` MUST be called once for each announcement, after it is durable, in the order of positions, and before the write is answered.
+ * - `announce` MUST be called once for each announcement, after it is durable, in the order of positions, and before the write is answered. It must not throw.
  * - A read MUST see one moment: everything up to its position and nothing above.
  * - No operation MUST see or touch another tenant's rows.
  * - A refusal is a `CodedError`; out of reach is `SW_UNAVAILABLE`. Nothing is written then.
@@ -157,9 +157,11 @@ export interface Store {
   room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;
   /** The rooms that a person has joined, by id. */
   roomsOf(key: PersonKey): Promise<readonly RoomListing[]>;
-  /** The ids of the rooms that a person has joined. */
-  joinedRooms(key: PersonKey): Promise<readonly string[]>;
-  /** The direct room of two people, opened if there is none. `SW_NOT_FOUND` when the other does not exist. */
+  /** The ids of the rooms that a person has joined, and the position at which that is so. */
+  standing(
+    key: PersonKey,
+  ): Promise<{ readonly rooms: readonly string[]; readonly position: number }>;
+  /** The direct room of two people, opened if there is none; whoever has left it is back. `SW_NOT_FOUND` when the other does not exist. */
   openDirectRoom(key: PersonKey, other: string, now: number): Promise<string>;
   /** The position of a tenant's last event; 0 before the first. */
   position(tenant_id: string): Promise<number>;

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import {
-  counterpartOf,
   engagementOf,
   INDEFINITE_AT,
   type MemberFacts,
@@ -103,15 +102,6 @@ describe("roomOf", () => {
 
   test("no other room is named after a person", () => {
     expect(roomOf(room(), "Bob").name).toBe("Lobby");
-  });
-});
-
-describe("counterpartOf", () => {
-  test("is the display name of the one who is not the viewer", () => {
-    const bob = member({ participant: participant("bob", { display_name: "Bob B." }) });
-    expect(counterpartOf([member({ id: "ann" }), bob], "ann")).toBe("Bob B.");
-    expect(counterpartOf([bob, member({ id: "ann" })], "ann")).toBe("Bob B.");
-    expect(counterpartOf([member({ id: "ann" })], "ann")).toBeUndefined();
   });
 });
 
@@ -323,10 +313,9 @@ describe("roomState", () => {
   });
 
   test("a direct room is named after the other person, any other after itself", () => {
-    const members = [member({ id: "ann" }), member({ id: "bob" })];
     const nameOf = (facts: Partial<RoomFacts>): string | null =>
-      roomState(roomRecord({ room: room(facts), members }), roomLife(), 0).room.name;
-    expect(nameOf({ room_type: "dm" })).toBe("bob");
+      roomState(roomRecord({ room: room(facts), counterpart: "Bob" }), roomLife(), 0).room.name;
+    expect(nameOf({ room_type: "dm" })).toBe("Bob");
     expect(nameOf({ room_type: "group" })).toBe("Lobby");
   });
 

@@ -150,6 +150,7 @@ export function call(given: Partial<Call> = {}): Call {
 /** An empty room with Ann as the viewer. */
 export function roomRecord(given: Partial<RoomRecord> = {}): RoomRecord {
   return {
+    counterpart: undefined,
     room: room(),
     members: [],
     viewer: viewer(),

@@ -252,7 +252,21 @@ export function membershipConformance(makeDatabase: MakeDatabase): void {
         ),
       );
       expect(new Set(rooms).size).toBe(1);
-      expect(await t.store.joinedRooms(ANN)).toHaveLength(1);
+      expect((await t.store.standing(ANN)).rooms).toHaveLength(1);
+    });
+
+    test("has whoever left it back, once", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann", "bob"]);
+      const room_id = await open(t, "ann", "bob");
+      for (const who of ["ann", "bob"])
+        await t.member({ tenant_id: "acme", room_id }, who, { membership: "leave" });
+      const before = await t.store.position("acme");
+      expect(await open(t, "bob", "ann")).toBe(room_id);
+      expect((await t.look({ tenant_id: "acme", room_id }, "ann")).room.member_count).toBe(2);
+      expect(await t.store.position("acme")).toBe(before + 2);
+      expect(await open(t, "ann", "bob")).toBe(room_id);
+      expect(await t.store.position("acme")).toBe(before + 2);
     });
 
     test("refuses nobody with SW_NOT_FOUND, and oneself with SW_VALIDATION", async () => {
@@ -261,7 +275,7 @@ export function membershipConformance(makeDatabase: MakeDatabase): void {
       await t.people(["bob"], {}, "globex");
       expect((await refusalOf(open(t, "ann", "bob"))).code).toBe("SW_NOT_FOUND");
       expect((await refusalOf(open(t, "ann", "ann"))).code).toBe("SW_VALIDATION");
-      expect(await t.store.joinedRooms(ANN)).toEqual([]);
+      expect((await t.store.standing(ANN)).rooms).toEqual([]);
     });
   });
 }

@@ -92,7 +92,7 @@ export function promisesConformance(makeDatabase: MakeDatabase): void {
       expect(await t.store.presenceFacts()).toMatchObject([{ manual: "busy" }]);
       expect(await t.store.token("hash")).toMatchObject(ann);
       expect(await t.store.position("acme")).toBe(before);
-      expect(await t.store.joinedRooms(ann)).toEqual(["lobby"]);
+      expect((await t.store.standing(ann)).rooms).toEqual(["lobby"]);
       expect((await t.say(lobby, "bob")).stream_position).toBe(before + 1);
       expect(positionsOf(t.announced)).toEqual(upTo(before + 1));
     });

@@ -114,7 +114,7 @@ export function readingConformance(makeDatabase: MakeDatabase): void {
       expect((await t.look(dm, "bob")).counterpart).toBe("ann");
       expect((await t.look(LOBBY, "ann")).counterpart).toBeUndefined();
       await t.member(dm, "bob", { membership: "leave" });
-      expect((await t.look(dm, "ann")).counterpart).toBeUndefined();
+      expect((await t.look(dm, "ann")).counterpart).toBe("Bob Baker");
     });
   });
 
@@ -234,14 +234,16 @@ export function readingConformance(makeDatabase: MakeDatabase): void {
     });
   });
 
-  describe("Store.joinedRooms()", () => {
-    test("names the rooms of roomsOf()", async () => {
+  describe("Store.standing()", () => {
+    test("names the rooms of roomsOf(), and the position of that moment", async () => {
       await using t = await TestStore.on(makeDatabase);
       await t.room("lobby", ["ann"]);
       await t.room("attic", ["ann"]);
       await t.room("invited", ["bob"]);
       await t.member({ ...LOBBY, room_id: "invited" }, "ann", { membership: "invite" });
-      expect((await t.store.joinedRooms(ANN)).toSorted()).toEqual(["attic", "lobby"]);
+      const { rooms, position } = await t.store.standing(ANN);
+      expect(rooms.toSorted()).toEqual(["attic", "lobby"]);
+      expect(position).toBe(await t.store.position("acme"));
     });
   });
 }

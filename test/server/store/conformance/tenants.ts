@@ -291,7 +291,7 @@ async function allOf({ store, announced }: TestStore, tenant_id: string): Promis
       profile: await store.profile(key),
       preferences: await store.preferences(key),
       rooms: await store.roomsOf(key),
-      joined: (await store.joinedRooms(key)).toSorted(),
+      joined: (await store.standing(key)).rooms.toSorted(),
       tokens: await Promise.all(
         ["x", "y"].map((text) => store.token(`${tenant_id}/${participant_id}/${text}`)),
       ),

@@ -1,0 +1,104 @@
+import type { Call, EventFrame, JsonObject, Plan, Sidekick } from "@porchlight/core";
+import type { Told } from "./events.ts";
+import { all, one, type Program, statement } from "./query.ts";
+import { type Making, roomRow, tell } from "./rooms.ts";
+import type { RoomKey } from "./store.ts";
+
+const selectDocuments = statement<RoomKey & { kind: string }>()((db, p) =>
+  db
+    .selectFrom("documents")
+    .select(["document_id", "document_json"])
+    .where("tenant_id", "=", p.tenant_id)
+    .where("room_id", "=", p.room_id)
+    .where("kind", "=", p.kind)
+    .orderBy("document_id"),
+);
+
+const upsertDocument = statement<
+  RoomKey & { kind: string; document_id: string; document_json: string }
+>()((db, p) =>
+  db
+    .insertInto("documents")
+    .values({
+      tenant_id: p.tenant_id,
+      room_id: p.room_id,
+      kind: p.kind,
+      document_id: p.document_id,
+      document_json: p.document_json,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["tenant_id", "room_id", "kind", "document_id"])
+        .doUpdateSet({ document_json: p.document_json }),
+    ),
+);
+
+export function* putPlan(key: RoomKey, plan: Plan, making: Making): Program<Told<undefined>> {
+  yield* roomRow(key);
+  return yield* putDocument(
+    key,
+    { kind: "plan", document_id: "", document: plan, type: "swp.plan.updated" },
+    making,
+  );
+}
+
+export function* putCall(key: RoomKey, call: Call, making: Making): Program<Told<undefined>> {
+  yield* roomRow(key);
+  return yield* putDocument(
+    key,
+    { kind: "call", document_id: "", document: call, type: "swp.call.state" },
+    making,
+  );
+}
+
+export function* putSidekick(
+  key: RoomKey,
+  sidekick: Sidekick,
+  making: Making,
+): Program<Told<undefined>> {
+  yield* roomRow(key);
+  const known = (yield* documents<Sidekick>(key, "sidekick")).some(
+    ({ task_id }) => task_id === sidekick.task_id,
+  );
+  const cancelled = sidekick.status === "terminated" || sidekick.status === "cancelled";
+  const type = cancelled
+    ? "swp.sidekick.cancel"
+    : known
+      ? "swp.sidekick.result"
+      : "swp.sidekick.spawned";
+  return yield* putDocument(
+    key,
+    { kind: "sidekick", document_id: sidekick.task_id, document: sidekick, type },
+    making,
+  );
+}
+
+/** The host platform's documents of one kind in a room. */
+export function* documents<T extends JsonObject>(
+  { tenant_id, room_id }: RoomKey,
+  kind: string,
+): Program<readonly T[]> {
+  const rows = yield* all(selectDocuments, { tenant_id, room_id, kind });
+  return rows.map(({ document_json }) => JSON.parse(document_json));
+}
+
+function* putDocument(
+  { tenant_id, room_id }: RoomKey,
+  {
+    kind,
+    document_id,
+    document,
+    type,
+  }: { kind: string; document_id: string; document: JsonObject; type: EventFrame["type"] },
+  making: Making,
+): Program<Told<undefined>> {
+  yield* one(upsertDocument, {
+    tenant_id,
+    room_id,
+    kind,
+    document_id,
+    document_json: JSON.stringify(document),
+  });
+  const told = yield* tell({ tenant_id, room_id }, type, { [kind]: document }, making);
+  return { value: undefined, announcements: [told] };
+}
