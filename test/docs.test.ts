@@ -150,6 +150,13 @@ describe("the README", () => {
     });
   });
 
+  test("promises a build of one file, which answers --help", async () => {
+    expect(README).toContain("bun run build");
+    await outputOf([process.execPath, "run", "build"]);
+    const help = await outputOf([process.execPath, "server/dist/porchlight.js", "demo", "--help"]);
+    expect(help).toStartWith("Usage: porchlight demo");
+  });
+
   test("names two lines for each kind of machine, which the root scripts answer", () => {
     const scripts = Object.keys(
       JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts,
@@ -165,6 +172,8 @@ describe("the README", () => {
         "bun run test",
       ]),
     );
-    expect(scripts).toEqual(expect.arrayContaining(["start", "serve", "test", "test:long"]));
+    expect(scripts).toEqual(
+      expect.arrayContaining(["start", "serve", "build", "test", "test:long"]),
+    );
   });
 });
