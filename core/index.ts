@@ -44,21 +44,30 @@ export {
 export { MAX_DEPTH, parseInput, parseJson, type Schema } from "./input.ts";
 export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
 export {
+  decideNotification,
+  type NotificationDecision,
+  type NotificationFacts,
+} from "./notification.ts";
+export {
+  applyEdits,
   composePreferences,
   DEFAULT_PREFERENCES,
+  type EditedPreferences,
   ENGAGEMENT_MODES,
   type EngagementMode,
   LOCALES,
   mergePreferences,
+  type PreferenceEdit,
+  type PreferenceLeaf,
   type PreferenceRegisters,
   type Preferences,
   type PreferencesPatch,
+  preferenceLeaves,
   preferenceWarnings,
   type QuietHours,
   RESPONSE_MODES,
   type ResponseMode,
   readPreferences,
-  type Stamp,
   writePreferences,
 } from "./preferences.ts";
 export {
@@ -92,11 +101,15 @@ export {
   type SourceName,
 } from "./presence-register.ts";
 export { type Me, type ProfilePatch, readOnlyFaults, writablePart } from "./profile.ts";
+export { isQuiet } from "./quiet-hours.ts";
+export { editedAt, isLater, type Stamp, stampAfter } from "./registers.ts";
 export {
   AnyObject,
   CallBody,
   ClientFrameSchema,
+  checkLeaves,
   DirectRoomRequest,
+  EditsRequest,
   EventBody,
   Heartbeat,
   isId,

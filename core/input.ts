@@ -24,10 +24,12 @@ const UNSAID = "Invalid input";
 /**
  * The one way in for input: a value of the schema's type, or a refusal that
  * names every fault at once. Never throws anything else.
+ * @param apart a key whose values are parsed on their own, so that a fault in
+ * one of them does not refuse the others.
  * @throws {CodedError} `SW_VALIDATION`
  */
-export function parseInput<T>(schema: Schema<T>, input: unknown): T {
-  const faults = textFaults(input);
+export function parseInput<T>(schema: Schema<T>, input: unknown, apart?: string): T {
+  const faults = textFaults(input, apart);
   if (faults.length > 0) throw invalid(faults);
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
@@ -99,7 +101,7 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** What no text or nesting may have, wherever it stands in an input: lone surrogates, NUL, and too many levels. */
-function textFaults(input: unknown): Fault[] {
+function textFaults(input: unknown, apart: string | undefined): Fault[] {
   const faults: Fault[] = [];
   const open: [value: unknown, path: readonly PropertyKey[]][] = [[input, []]];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -108,10 +110,11 @@ function textFaults(input: unknown): Fault[] {
     if (!isObject(value)) continue;
     if (path.length >= MAX_DEPTH)
       return [{ path: "", message: `must not be nested deeper than ${MAX_DEPTH} levels` }];
-    for (const [key, inner] of Object.entries(value)) {
-      faults.push(...wrongText(key, path));
-      open.push([inner, [...path, Array.isArray(value) ? Number(key) : key]]);
-    }
+    const named = Object.keys(value).flatMap((key) => wrongText(key, path));
+    const inner = Object.entries(value).filter(([key]) => key !== apart);
+    const keyOf = (key: string): PropertyKey => (Array.isArray(value) ? Number(key) : key);
+    faults.push(...named);
+    for (const [key, each] of inner) open.push([each, [...path, keyOf(key)]]);
   }
   return faults;
 }

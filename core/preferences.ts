@@ -1,4 +1,5 @@
 import type { Fault } from "./errors.ts";
+import { isLater, type Stamp, stampAfter } from "./registers.ts";
 
 export const LOCALES = ["en", "nl", "de"] as const;
 export const RESPONSE_MODES = ["streaming", "conversational"] as const;
@@ -89,15 +90,6 @@ export function composePreferences(
   return mergeObjects(first, second);
 }
 
-/** When and by whom a leaf was written: the later write wins, then the device, then its sequence. */
-export interface Stamp {
-  /** Unix milliseconds. */
-  readonly at: number;
-  /** The device; empty for a write by a plain request. */
-  readonly device_id: string;
-  readonly seq: number;
-}
-
 /** The written leaves of a document by path (`quiet_hours.start`), each with its stamp. What is not in here has its default. */
 export type PreferenceRegisters = Readonly<Record<string, { readonly value: unknown } & Stamp>>;
 
@@ -111,11 +103,55 @@ export function writePreferences(
   patch: PreferencesPatch,
   now: number,
 ): PreferenceRegisters {
-  const written = leavesOf(patch).map(([path, value]) => {
-    const last = registers[path]?.at ?? Number.NEGATIVE_INFINITY;
-    return [path, { value, at: Math.max(now, last + 1), device_id: "", seq: 0 }] as const;
-  });
+  const written = preferenceLeaves(patch).map(
+    ([path, value]) => [path, { value, ...stampAfter(registers[path], now) }] as const,
+  );
   return { ...registers, ...Object.fromEntries(written) };
+}
+
+/** An edit made offline, its leaves valid, at the time at which it took effect. */
+export interface PreferenceEdit {
+  /** Its place in the device's own order, from 1. */
+  readonly seq: number;
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly leaves: readonly PreferenceLeaf[];
+}
+
+/** What came of a device's edits. */
+export interface EditedPreferences {
+  readonly registers: PreferenceRegisters;
+  /** The device's high-water mark: edits up to it are never looked at again. */
+  readonly applied_seq: number;
+  /** Leaves that a later write had already overtaken. */
+  readonly superseded: readonly { readonly seq: number; readonly path: string }[];
+}
+
+/**
+ * Applies a device's edits in the order of their `seq`, without those at or
+ * below its high-water mark, so that sending them again is harmless. Of two
+ * writes of one leaf the later stands, whichever arrives first: any
+ * interleaving of several devices' edits ends in one document.
+ */
+export function applyEdits(
+  before: { readonly registers: PreferenceRegisters; readonly applied_seq: number },
+  device_id: string,
+  edits: readonly PreferenceEdit[],
+): EditedPreferences {
+  const registers: Record<string, PreferenceRegisters[string]> = { ...before.registers };
+  const superseded: { seq: number; path: string }[] = [];
+  let { applied_seq } = before;
+  for (const { seq, at, leaves } of edits.toSorted((a, b) => a.seq - b.seq)) {
+    if (seq <= applied_seq) continue;
+    applied_seq = seq;
+    for (const [path, value] of leaves) {
+      const written = { value, at, device_id, seq };
+      const there = registers[path];
+      if (there === undefined || isLater(written, there)) registers[path] = written;
+      else superseded.push({ seq, path });
+    }
+  }
+  return { registers, applied_seq, superseded };
 }
 
 /** The document that the registers stand for. */
@@ -160,13 +196,16 @@ export function preferenceWarnings({ quiet_hours }: Preferences): Fault[] {
   return warnings;
 }
 
-/** The leaves of a patch, with their paths. */
-function leavesOf(patch: object, prefix = ""): [path: string, value: unknown][] {
+/** One leaf of the document: where it stands, and its value. */
+export type PreferenceLeaf = readonly [path: string, value: unknown];
+
+/** The leaves of a patch. */
+export function preferenceLeaves(patch: object, prefix = ""): PreferenceLeaf[] {
   return Object.entries(patch).flatMap(([key, value]) => {
     if (value === undefined) return [];
     return isObject(value)
-      ? leavesOf(value, `${prefix}${key}.`)
-      : [[`${prefix}${key}`, value] as [string, unknown]];
+      ? preferenceLeaves(value, `${prefix}${key}.`)
+      : [[`${prefix}${key}`, value] as const];
   });
 }
 

@@ -1,8 +1,16 @@
 import * as z from "zod/mini";
+import { CodedError, type Fault } from "./errors.ts";
 import type { ClientFrame } from "./frames.ts";
 import { isObject, parseInput, parseJson, type Schema } from "./input.ts";
 import { INDEFINITE_AT } from "./instant.ts";
-import { ENGAGEMENT_MODES, LOCALES, type PreferencesPatch, RESPONSE_MODES } from "./preferences.ts";
+import {
+  ENGAGEMENT_MODES,
+  LOCALES,
+  type PreferenceLeaf,
+  type PreferencesPatch,
+  preferenceLeaves,
+  RESPONSE_MODES,
+} from "./preferences.ts";
 import { MANUAL_STATES, type ManualState } from "./presence.ts";
 import { type Activity, RESERVED_DEVICE_PREFIXES } from "./presence-register.ts";
 import type { ProfilePatch } from "./profile.ts";
@@ -85,14 +93,24 @@ export interface PresenceChoice {
   readonly state?: ManualState | undefined;
   readonly auto?: true | undefined;
   readonly device_id?: string | undefined;
+  /** When a choice was made that could not be sent at once, by the clock of the device; with `sent_at`. */
+  readonly edited_at?: number | undefined;
+  /** When it was sent, by the same clock. */
+  readonly sent_at?: number | undefined;
 }
 export const PresenceChoice: Schema<PresenceChoice> = z
   .strictObject({
     state: optional(z.enum(MANUAL_STATES)),
     auto: optional(z.literal(true)),
     device_id: optional(deviceId),
+    edited_at: optional(instant),
+    sent_at: optional(instant),
   })
   .check(
+    z.refine((choice) => isObject(choice) && "edited_at" in choice === "sent_at" in choice, {
+      error: "must have both of edited_at and sent_at, or neither",
+      when: ({ value }) => isObject(value),
+    }),
     z.refine((choice) => isObject(choice) && "state" in choice !== "auto" in choice, {
       error: "must have exactly one of state and auto",
       when: ({ value }) => isObject(value),
@@ -176,6 +194,59 @@ export const PreferencesBody: Schema<PreferencesPatch> = z.strictObject({
   email: optional(z.boolean()),
   email_address: optional(nullable(emailAddress)),
 });
+
+/** `POST /v1/me/preferences/edits`: what a device changed while it could not send. */
+export interface EditsRequest {
+  readonly device_id: string;
+  /** When it was sent, in Unix milliseconds by the clock of the device. */
+  readonly sent_at: number;
+  readonly edits: readonly {
+    /** Its place in the device's own order, from 1. */
+    readonly seq: number;
+    /** When it was made, by the same clock. */
+    readonly edited_at: number;
+    /** Its leaves are looked at one by one, by {@link checkLeaves}. */
+    readonly patch: JsonObject;
+  }[];
+}
+/** Edits that one request may carry. */
+const MAX_EDITS = 1_000;
+export const EditsRequest: Schema<EditsRequest> = z.strictObject({
+  device_id: deviceId,
+  sent_at: instant,
+  edits: z
+    .array(z.strictObject({ seq: z.int().check(z.minimum(1)), edited_at: instant, patch: object }))
+    .check(z.minLength(1), z.maxLength(MAX_EDITS)),
+});
+
+/** The valid leaves of a patch, as they are stored, and the faults of the others. */
+export function checkLeaves(patch: JsonObject): { leaves: PreferenceLeaf[]; faults: Fault[] } {
+  const leaves: PreferenceLeaf[] = [];
+  const faults: Fault[] = [];
+  for (const single of singlesOf(patch)) {
+    try {
+      leaves.push(...preferenceLeaves(parseInput(PreferencesBody, single)));
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      faults.push(...(error.details ?? []));
+    }
+  }
+  return { leaves, faults };
+}
+
+/** A patch as patches of one leaf each; what has leaves of its own is taken apart. */
+function singlesOf(patch: JsonObject): JsonObject[] {
+  return Object.entries(patch).flatMap(([key, value]): JsonObject[] => {
+    const isNested = key === "quiet_hours" && isObject(value) && !Array.isArray(value);
+    if (!isNested) return [ownEntry(key, value)];
+    return Object.entries(value).map(([inner, leaf]) => ({ [key]: ownEntry(inner, leaf) }));
+  });
+}
+
+/** `{[key]: value}` also where the key is `__proto__`. */
+function ownEntry(key: string, value: unknown): JsonObject {
+  return Object.fromEntries([[key, value]]);
+}
 
 /** `POST /v1/rooms/dm`. */
 export interface DirectRoomRequest {

@@ -24,6 +24,8 @@ export interface Input<B, Q> {
   /** How large the body may be; the configured limit by default. */
   readonly bodyMaxBytes?: number;
   readonly query?: Schema<Q>;
+  /** A key of the body whose values the handler parses one by one. */
+  readonly apart?: string;
 }
 
 /** What a handler is handed: who calls, and what they sent, parsed. */
@@ -83,7 +85,8 @@ function endpoint<C, B, Q>(
       const query = (input.query &&
         parseInput(input.query, Object.fromEntries(url.searchParams))) as Q;
       const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
-      const body = (input.body && parseInput(input.body, await readBody(request, maxBytes))) as B;
+      const body = (input.body &&
+        parseInput(input.body, await readBody(request, maxBytes), input.apart)) as B;
       return answer(shell, request, await handle({ caller, body, query, params, url }));
     } catch (error) {
       return refusal(shell, request, error);

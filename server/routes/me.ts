@@ -1,6 +1,9 @@
 import {
   AnyObject,
   CodedError,
+  checkLeaves,
+  EditsRequest,
+  editedAt,
   invalid,
   type JsonObject,
   type Me,
@@ -60,6 +63,24 @@ export function meRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
       forParticipant(shell, { body: PreferencesBody }, async ({ caller, body }) =>
         withWarnings(await store.updatePreferences(caller, body, clock.wall())),
       ),
+    )
+    .post(
+      "/v1/me/preferences/edits",
+      forParticipant(shell, { body: EditsRequest, apart: "patch" }, async ({ caller, body }) => {
+        const { device_id, sent_at } = body;
+        const now = clock.wall();
+        const checked = body.edits.map(({ seq, edited_at, patch }) => ({
+          seq,
+          at: editedAt({ edited_at, sent_at }, now),
+          ...checkLeaves(patch),
+        }));
+        const edited = await store.editPreferences(caller, device_id, checked, now);
+        const { preferences, applied_seq, superseded } = edited;
+        const rejected = checked.flatMap(({ seq, faults }) =>
+          faults.map((fault) => ({ seq, ...fault })),
+        );
+        return { data: { preferences, applied_seq, superseded, rejected } };
+      }),
     );
 }
 

@@ -1,4 +1,5 @@
 import {
+  editedAt,
   type Fault,
   Heartbeat,
   invalid,
@@ -65,21 +66,19 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
     .put(
       "/v1/me/presence",
       forParticipant(shell, { body: PresenceChoice }, async ({ caller, body }) => {
-        await store.setManual(caller, body.state, clock.wall());
-        liveness.choose(caller, body.state, {
-          device_id: body.device_id,
-          token_id: caller.token_id,
-        });
-        const { state, source } = liveness.explain(caller);
+        const by = { device_id: body.device_id, token_id: caller.token_id };
+        const stands = await store.setManual(caller, choiceOf(body, clock.wall()), clock.wall());
+        if (stands) liveness.choose(caller, body.state, by);
+        else liveness.act(caller, by);
+        const { state, source, manual } = liveness.explain(caller);
+        const ts = isoOf(clock.wall());
+        const told = { tenant_id: caller.tenant_id, ts, manual: manual ?? null, state };
         hub.toPerson(caller, {
           type: "swp.me.presence",
           id: `evt-${crypto.randomUUID()}`,
-          tenant_id: caller.tenant_id,
-          ts: isoOf(clock.wall()),
-          manual: body.state ?? null,
-          state,
+          ...told,
         });
-        return { data: { state, source } };
+        return { data: stands ? { state, source } : { state, source, superseded: true } };
       }),
     )
     .post(
@@ -108,6 +107,16 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
         return { data: { device_id, state: liveness.effective(caller) } };
       }),
     );
+}
+
+/** What a body chooses, and when, if that was not just now. */
+function choiceOf(
+  { state, device_id = "", edited_at, sent_at }: PresenceChoice,
+  now: number,
+): Parameters<Deps["store"]["setManual"]>[1] {
+  const isOld = edited_at !== undefined && sent_at !== undefined;
+  const made = isOld ? { at: editedAt({ edited_at, sent_at }, now), device_id } : undefined;
+  return { manual: state, made };
 }
 
 /** Every `ids` of the query, split at commas, each once. */

@@ -68,7 +68,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     appendEvent: (key, body, now) => told(appendEvent(key, body, { now, newId })),
 
     presenceFacts: () => db.read(people.presenceFacts()),
-    setManual: (key, manual, now) => db.write(people.setManual(key, manual, now)),
+    setManual: (key, choice, now) => db.write(people.setManual(key, choice, now)),
 
     me: (key) => db.read(people.me(key)),
     updateProfile: (key, patch, now) =>
@@ -76,6 +76,8 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     profile: (key) => db.read(people.profile(key)),
     profiles: (tenant_id, query) => db.read(people.profiles(tenant_id, query)),
     preferences: (key) => db.read(people.preferences(key, defaults)),
+    editPreferences: (key, device_id, edits, now) =>
+      told(people.editPreferences(key, device_id, edits, { defaults, now, event_id: event_id() })),
     updatePreferences: (key, patch, now) =>
       told(people.updatePreferences(key, patch, { defaults, now, event_id: event_id() })),
 

@@ -1,17 +1,22 @@
 import {
+  applyEdits,
   CodedError,
-  type EventFrame,
+  type EditedPreferences,
+  isLater,
   isoOf,
   type ManualState,
   type Me,
   type Participant,
   type ParticipantBody,
+  type PreferenceEdit,
   type PreferenceRegisters,
   type Preferences,
   type PreferencesPatch,
   type ProfilePatch,
   type ProfilesQuery,
   readPreferences,
+  type Stamp,
+  stampAfter,
   type TenantBody,
   writePreferences,
 } from "@porchlight/core";
@@ -78,6 +83,7 @@ const upsertParticipant = statement<ParticipantRow>()((db, p) => {
     groups_json: p.groups_json,
     manual_state: p.manual_state,
     manual_at: p.manual_at,
+    manual_device_id: p.manual_device_id,
     search: p.search,
   };
   return db
@@ -86,13 +92,18 @@ const upsertParticipant = statement<ParticipantRow>()((db, p) => {
     .onConflict((conflict) => conflict.columns(["tenant_id", "participant_id"]).doUpdateSet(facts));
 });
 
-const setManualState = statement<PersonKey & { manual_state: string | null; manual_at: number }>()(
-  (db, p) =>
-    db
-      .updateTable("participants")
-      .set({ manual_state: p.manual_state, manual_at: p.manual_at })
-      .where("tenant_id", "=", p.tenant_id)
-      .where("participant_id", "=", p.participant_id),
+const setManualState = statement<
+  PersonKey & { manual_state: string | null; manual_at: number; manual_device_id: string }
+>()((db, p) =>
+  db
+    .updateTable("participants")
+    .set({
+      manual_state: p.manual_state,
+      manual_at: p.manual_at,
+      manual_device_id: p.manual_device_id,
+    })
+    .where("tenant_id", "=", p.tenant_id)
+    .where("participant_id", "=", p.participant_id),
 );
 
 const selectPresenceFacts = statement<{ model: string; helper: string }>()((db, p) =>
@@ -160,6 +171,31 @@ const upsertRegisters = statement<PersonKey & { registers_json: string }>()((db,
     ),
 );
 
+const selectOutbox = statement<PersonKey & { device_id: string }>()((db, p) =>
+  db
+    .selectFrom("outboxes")
+    .select("applied_seq")
+    .where("tenant_id", "=", p.tenant_id)
+    .where("participant_id", "=", p.participant_id)
+    .where("device_id", "=", p.device_id),
+);
+
+const upsertOutbox = statement<Tables["outboxes"]>()((db, p) =>
+  db
+    .insertInto("outboxes")
+    .values({
+      tenant_id: p.tenant_id,
+      participant_id: p.participant_id,
+      device_id: p.device_id,
+      applied_seq: p.applied_seq,
+    })
+    .onConflict((conflict) =>
+      conflict
+        .columns(["tenant_id", "participant_id", "device_id"])
+        .doUpdateSet({ applied_seq: p.applied_seq }),
+    ),
+);
+
 /** The tenant's row, or a refusal. */
 export function* tenantRow(tenant_id: string): Program<TenantRow> {
   const row = yield* one(selectTenant, { tenant_id });
@@ -208,7 +244,13 @@ export function* putParticipant(
     ...present(body, PARTICIPANT_FIELDS),
     ...(roles === undefined ? {} : { roles_json: JSON.stringify(roles) }),
     ...(groups === undefined ? {} : { groups_json: JSON.stringify(groups) }),
-    ...(presence === undefined ? {} : { manual_state: presence, manual_at: options.now }),
+    ...(presence === undefined
+      ? {}
+      : {
+          manual_state: presence,
+          manual_at: stampAfter(manualStamp(known), options.now).at,
+          manual_device_id: "",
+        }),
   });
   yield* one(upsertParticipant, row);
   return {
@@ -224,10 +266,20 @@ export function* presenceFacts(): Program<readonly PresenceFacts[]> {
 
 export function* setManual(
   key: PersonKey,
-  manual: ManualState | undefined,
+  choice: { manual: ManualState | undefined; made?: { at: number; device_id: string } | undefined },
   now: number,
-): Program<void> {
-  yield* one(setManualState, { ...personOf(key), manual_state: manual ?? null, manual_at: now });
+): Program<boolean> {
+  const row = yield* participantRow(key);
+  const there = manualStamp(row);
+  const stamp = choice.made === undefined ? stampAfter(there, now) : { ...choice.made, seq: 0 };
+  if (!isLater(stamp, there)) return false;
+  yield* one(setManualState, {
+    ...personOf(key),
+    manual_state: choice.manual ?? null,
+    manual_at: stamp.at,
+    manual_device_id: stamp.device_id,
+  });
+  return true;
 }
 
 export function* me(key: PersonKey): Program<StoredMe | undefined> {
@@ -282,28 +334,36 @@ export function* preferences(
   return readPreferences(yield* registers(key), defaults);
 }
 
+/** What a program that changes preferences needs besides its arguments. */
+interface Changing {
+  readonly defaults: Preferences;
+  readonly now: number;
+  readonly event_id: string;
+}
+
 export function* updatePreferences(
   key: PersonKey,
   patch: PreferencesPatch,
-  options: { defaults: Preferences; now: number; event_id: string },
+  options: Changing,
 ): Program<Told<Preferences>> {
   const before = yield* registers(key);
-  const written = writePreferences(before, patch, options.now);
-  const value = readPreferences(written, options.defaults);
-  yield* one(upsertRegisters, { ...personOf(key), registers_json: JSON.stringify(written) });
-  const changed =
-    JSON.stringify(value) !== JSON.stringify(readPreferences(before, options.defaults));
-  const frame: EventFrame = {
-    type: "swp.me.preferences",
-    id: options.event_id,
-    tenant_id: key.tenant_id,
-    ts: isoOf(options.now),
-    preferences: value,
-  };
-  return {
-    value,
-    announcements: changed ? [{ frame, to: { participant_id: key.participant_id } }] : [],
-  };
+  return yield* savePreferences(key, before, writePreferences(before, patch, options.now), options);
+}
+
+export function* editPreferences(
+  key: PersonKey,
+  device_id: string,
+  edits: readonly PreferenceEdit[],
+  options: Changing,
+): Program<Told<{ preferences: Preferences } & Omit<EditedPreferences, "registers">>> {
+  const before = yield* registers(key);
+  const outbox = { ...personOf(key), device_id };
+  const applied = (yield* one(selectOutbox, outbox))?.applied_seq ?? 0;
+  const edited = applyEdits({ registers: before, applied_seq: applied }, device_id, edits);
+  const { registers: after, applied_seq, superseded } = edited;
+  yield* one(upsertOutbox, { ...outbox, applied_seq });
+  const { value: preferences, announcements } = yield* savePreferences(key, before, after, options);
+  return { value: { preferences, applied_seq, superseded }, announcements };
 }
 
 /** A participant as everyone in the tenant sees them. */
@@ -336,6 +396,22 @@ export function present<T extends object, K extends keyof T>(
 ): { [P in K]?: Exclude<T[P], undefined> } {
   const entries = keys.filter((key) => body[key] !== undefined).map((key) => [key, body[key]]);
   return Object.fromEntries(entries);
+}
+
+/** Writes down what the document stands on, and tells the person's own devices if it has changed. */
+function* savePreferences(
+  key: PersonKey,
+  before: PreferenceRegisters,
+  after: PreferenceRegisters,
+  { defaults, now, event_id }: Changing,
+): Program<Told<Preferences>> {
+  const preferences = readPreferences(after, defaults);
+  yield* one(upsertRegisters, { ...personOf(key), registers_json: JSON.stringify(after) });
+  const { tenant_id, participant_id } = key;
+  const changed = JSON.stringify(preferences) !== JSON.stringify(readPreferences(before, defaults));
+  const ts = isoOf(now);
+  const frame = { type: "swp.me.preferences", id: event_id, tenant_id, ts, preferences } as const;
+  return { value: preferences, announcements: changed ? [{ frame, to: { participant_id } }] : [] };
 }
 
 function* registers(key: PersonKey): Program<PreferenceRegisters> {
@@ -387,6 +463,11 @@ function tenantOf(row: TenantRow): Me["tenant"] {
   };
 }
 
+/** When the state was last set by hand; long ago for someone who never did. */
+function manualStamp(row: ParticipantRow | undefined): Stamp {
+  return { at: row?.manual_at ?? 0, device_id: row?.manual_device_id ?? "", seq: 0 };
+}
+
 function newParticipant(
   { tenant_id, participant_id }: PersonKey,
   server_name: string,
@@ -407,6 +488,7 @@ function newParticipant(
     groups_json: "[]",
     manual_state: null,
     manual_at: 0,
+    manual_device_id: "",
   };
 }
 

@@ -28,11 +28,15 @@ export interface Tables {
     groups_json: string;
     /** The state set by hand, or null for automatic. */
     manual_state: string | null;
+    /** When it was set, and by which device: empty for a plain request. */
     manual_at: number;
+    manual_device_id: string;
     /** What `GET /v1/profiles?q=` looks through, in lower case. */
     search: string;
   };
   preferences: { tenant_id: string; participant_id: string; registers_json: string };
+  /** How far the edits of each device have been looked at. */
+  outboxes: { tenant_id: string; participant_id: string; device_id: string; applied_seq: number };
   rooms: {
     tenant_id: string;
     room_id: string;
@@ -242,5 +246,17 @@ export const MIGRATIONS: readonly ((
       .addColumn("name", "text", (column) => column.primaryKey())
       .addColumn("kept_at", "bigint", (column) => column.notNull())
       .addColumn("body_json", "text", (column) => column.notNull()),
+  ],
+  (schema) => [
+    schema
+      .alterTable("participants")
+      .addColumn("manual_device_id", "text", (column) => column.notNull().defaultTo("")),
+    schema
+      .createTable("outboxes")
+      .addColumn("tenant_id", "text", (column) => column.notNull())
+      .addColumn("participant_id", "text", (column) => column.notNull())
+      .addColumn("device_id", "text", (column) => column.notNull())
+      .addColumn("applied_seq", "bigint", (column) => column.notNull())
+      .addPrimaryKeyConstraint("outboxes_key", ["tenant_id", "participant_id", "device_id"]),
   ],
 ];

@@ -1,5 +1,6 @@
 import type {
   Call,
+  EditedPreferences,
   EventBody,
   EventFrame,
   ManualState,
@@ -9,6 +10,7 @@ import type {
   Participant,
   ParticipantBody,
   Plan,
+  PreferenceEdit,
   Preferences,
   PreferencesPatch,
   ProfilePatch,
@@ -140,8 +142,18 @@ export interface Store {
 
   /** Everyone of whom presence has to know something although they have no device. */
   presenceFacts(): Promise<readonly PresenceFacts[]>;
-  /** Sets the state by hand, or back to automatic with `undefined`. */
-  setManual(key: PersonKey, manual: ManualState | undefined, now: number): Promise<void>;
+  /**
+   * Sets the state by hand, or back to automatic with `undefined`; answers whether it stands. A choice
+   * made offline, by a device at an instant, stands unless a later one is there; any other always does.
+   */
+  setManual(
+    key: PersonKey,
+    choice: {
+      manual: ManualState | undefined;
+      made?: { at: number; device_id: string } | undefined;
+    },
+    now: number,
+  ): Promise<boolean>;
 
   me(key: PersonKey): Promise<StoredMe | undefined>;
   /** Changes a profile and tells the tenant, if anything differs. */
@@ -152,6 +164,17 @@ export interface Store {
   preferences(key: PersonKey): Promise<Preferences>;
   /** Merges a patch and tells the person's own devices. Answers the whole document. */
   updatePreferences(key: PersonKey, patch: PreferencesPatch, now: number): Promise<Preferences>;
+
+  /**
+   * Applies what a device changed while it could not send, in the order of `seq` and each edit once, and
+   * tells the person's own devices. Answers the whole document, and what a later write had overtaken.
+   */
+  editPreferences(
+    key: PersonKey,
+    device_id: string,
+    edits: readonly PreferenceEdit[],
+    now: number,
+  ): Promise<{ preferences: Preferences } & Omit<EditedPreferences, "registers">>;
 
   /** A room for a viewer, with the parts asked for. `undefined` when the tenant has no such room. */
   room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;

@@ -98,6 +98,14 @@ const TABLE: Readonly<Record<string, Row>> = {
   "PUT /v1/me": { answers: PARTICIPANTS, body: {} },
   "GET /v1/me/preferences": { answers: PARTICIPANTS },
   "PUT /v1/me/preferences": { answers: PARTICIPANTS, body: {} },
+  "POST /v1/me/preferences/edits": {
+    answers: PARTICIPANTS,
+    body: {
+      device_id: "laptop",
+      sent_at: "2026-03-02T09:00:00Z",
+      edits: [{ seq: 1, edited_at: "2026-03-02T08:00:00Z", patch: {} }],
+    },
+  },
   "GET /v1/me/presence": { answers: PARTICIPANTS },
   "PUT /v1/me/presence": { answers: PARTICIPANTS, body: { state: "busy" } },
   "POST /v1/me/heartbeat": { answers: PARTICIPANTS, body: { device_id: "laptop" } },

@@ -30,6 +30,14 @@ const SAMPLES: Readonly<Record<string, object>> = {
     keyword_alerts: ["lunch"],
     email_address: null,
   },
+  "POST /v1/me/preferences/edits": {
+    device_id: "laptop",
+    sent_at: "2026-03-02T09:00:00.000Z",
+    edits: [
+      { seq: 1, edited_at: "2026-03-02T08:00:00.000Z", patch: { locale: "nl", push: null } },
+      { seq: 2, edited_at: "2026-03-02T08:30:00.000Z", patch: { quiet_hours: { enabled: true } } },
+    ],
+  },
   "PUT /v1/me/presence": { state: "busy", device_id: "laptop" },
   "POST /v1/me/heartbeat": { device_id: "laptop", state: "idle", idle_for_ms: 1_000 },
   "POST /v1/presence/query": { ids: ["ann", "bob", "nobody"] },

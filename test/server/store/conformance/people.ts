@@ -131,13 +131,101 @@ export function peopleConformance(makeDatabase: MakeDatabase): void {
     test("sets the state by hand and returns it to automatic, and tells nobody", async () => {
       await using t = await TestStore.on(makeDatabase);
       await t.people(["ann", "bob"]);
-      const heard = await t.heard(() => t.store.setManual(ANN, "appear_offline", NOW));
+      const heard = await t.heard(() => t.store.setManual(ANN, { manual: "appear_offline" }, NOW));
       expect(heard).toEqual([]);
       expect(await t.store.presenceFacts()).toEqual([
         { ...ANN, manual: "appear_offline", alwaysOnline: false },
       ]);
-      await t.store.setManual(ANN, undefined, NOW);
+      await t.store.setManual(ANN, { manual: undefined }, NOW);
       expect(await t.store.presenceFacts()).toEqual([]);
+    });
+  });
+
+  describe("Store.setManual(), for a choice made offline", () => {
+    const made = (at: number, device_id = "laptop"): { at: number; device_id: string } => ({
+      at,
+      device_id,
+    });
+
+    test("stands unless a later choice is there, whichever arrives first", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann"]);
+      const choose = (manual: "busy" | "idle", at: number, device_id?: string): Promise<boolean> =>
+        t.store.setManual(ANN, { manual, made: made(at, device_id) }, NOW);
+      expect(await choose("busy", NOW - 1_000)).toBe(true);
+      expect(await choose("idle", NOW - 1_001)).toBe(false);
+      expect(await choose("idle", NOW - 1_000, "a-device")).toBe(false);
+      expect(await choose("idle", NOW - 1_000, "z-device")).toBe(true);
+      expect(await t.store.presenceFacts()).toMatchObject([{ manual: "idle" }]);
+    });
+
+    test("never stands against one that was made since, which stands at once even where its clock is behind", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann"]);
+      await t.store.setManual(ANN, { manual: "busy", made: made(NOW + 60_000) }, NOW);
+      expect(await t.store.setManual(ANN, { manual: "idle" }, NOW)).toBe(true);
+      expect(await t.store.setManual(ANN, { manual: "busy", made: made(NOW + 60_000) }, NOW)).toBe(
+        false,
+      );
+      expect(await t.store.presenceFacts()).toMatchObject([{ manual: "idle" }]);
+    });
+  });
+
+  describe("Store.editPreferences()", () => {
+    const edit = (
+      seq: number,
+      at: number,
+      ...leaves: [string, unknown][]
+    ): { seq: number; at: number; leaves: [string, unknown][] } => ({ seq, at, leaves });
+
+    test("applies each edit once, in the order of seq, and answers how far it came", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann"]);
+      const batch = [
+        edit(2, NOW - 1, ["locale", "de"]),
+        edit(1, NOW - 2, ["locale", "nl"], ["push", false]),
+      ];
+      const first = await t.store.editPreferences(ANN, "laptop", batch, NOW);
+      expect(first).toMatchObject({
+        applied_seq: 2,
+        superseded: [],
+        preferences: { locale: "de", push: false },
+      });
+      await t.store.updatePreferences(ANN, { locale: "en" }, NOW);
+      const again = await t.store.editPreferences(
+        ANN,
+        "laptop",
+        [...batch, edit(3, NOW, ["email", true])],
+        NOW,
+      );
+      expect(again).toMatchObject({
+        applied_seq: 3,
+        superseded: [],
+        preferences: { locale: "en", email: true },
+      });
+      const other = await t.store.editPreferences(
+        ANN,
+        "phone",
+        [edit(1, NOW - 5, ["locale", "nl"])],
+        NOW,
+      );
+      expect(other).toMatchObject({
+        applied_seq: 1,
+        superseded: [{ seq: 1, path: "locale" }],
+        preferences: { locale: "en" },
+      });
+    });
+
+    test("tells the person's own devices when the document has changed, and nobody else", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann"]);
+      const send = (seq: number, value: string) => () =>
+        t.store.editPreferences(ANN, "laptop", [edit(seq, NOW + seq, ["locale", value])], NOW);
+      expect(await t.heard(send(1, "nl"))).toMatchObject([
+        { to: { participant_id: "ann" }, frame: { type: "swp.me.preferences" } },
+      ]);
+      expect(await t.heard(send(2, "nl"))).toEqual([]);
+      expect(await t.heard(send(1, "de"))).toEqual([]);
     });
   });
 

@@ -25,7 +25,11 @@ export function promisesConformance(makeDatabase: MakeDatabase): void {
       const lobby = await t.room("lobby", ["ann", "bob"], { name: "Lobby" });
       await t.say(lobby, "bob");
       await t.store.putPlan(lobby, { id: "plan", state: "running" }, NOW);
-      await t.store.setManual({ tenant_id: "acme", participant_id: "ann" }, "busy", NOW);
+      await t.store.setManual(
+        { tenant_id: "acme", participant_id: "ann" },
+        { manual: "busy" },
+        NOW,
+      );
       await t.store.updatePreferences(
         { tenant_id: "acme", participant_id: "ann" },
         { locale: "nl" },
@@ -82,7 +86,7 @@ export function promisesConformance(makeDatabase: MakeDatabase): void {
       const before = await t.store.position("acme");
       names = 2;
       const outcomes = await Promise.allSettled([
-        t.store.setManual(ann, "busy", NOW),
+        t.store.setManual(ann, { manual: "busy" }, NOW),
         t.store.openDirectRoom(ann, "bob", NOW),
         t.store.addToken({ ...ann, token_id: "token", hash: "hash" }, NOW),
       ]);
@@ -106,7 +110,7 @@ export function promisesConformance(makeDatabase: MakeDatabase): void {
         t.store.updateProfile(ann, { display_name: "Ann Other" }, NOW),
         other.updateProfile(ann, { bio: "Hello" }, NOW),
         t.store.putParticipant(ann, { email: "ann@example.org" }, NOW),
-        other.setManual(ann, "busy", NOW),
+        other.setManual(ann, { manual: "busy" }, NOW),
         t.store.putRoom(lobby, { name: "Lobby" }, NOW),
         other.putRoom(lobby, { topic: "Shoes off" }, NOW),
         t.store.updatePreferences(ann, { quiet_hours: { start: "22:00" } }, NOW),

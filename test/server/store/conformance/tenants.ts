@@ -216,7 +216,7 @@ const DO = {
   sidekick: (store, { room, text }) => store.putSidekick(room, { task_id: text, status: "x" }, NOW),
   call: (store, { room, text }) => store.putCall(room, { call_id: text, ended_at: null }, NOW),
   meet: (store, { person }) => store.openDirectRoom(person, "ann", NOW),
-  show: (store, { person }) => store.setManual(person, "appear_offline", NOW),
+  show: (store, { person }) => store.setManual(person, { manual: "appear_offline" }, NOW),
   prefer: (store, { person, text }) =>
     store.updatePreferences(person, { keyword_alerts: [text] }, NOW),
   token: (store, { person, text }) => {
