@@ -25,6 +25,7 @@ export {
   type Fault,
   invalid,
 } from "./errors.ts";
+export { type FoldViewer, foldFrame } from "./fold.ts";
 export {
   type ClientFrame,
   type CloseReason,

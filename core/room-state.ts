@@ -222,10 +222,12 @@ export function membersOf(
   presenceOf: (participantId: string) => PresenceState,
   now: number,
 ): Member[] {
-  return members
-    .filter(({ membership }) => membership === "join" || membership === "invite")
-    .sort(bySeniority)
-    .map((member) => memberOf(member, viewerId, presenceOf(member.participant.id), now));
+  const shown = members.filter(
+    ({ membership }) => membership === "join" || membership === "invite",
+  );
+  return sortMembers(shown).map((member) =>
+    memberOf(member, viewerId, presenceOf(member.participant.id), now),
+  );
 }
 
 /** How the AIs of a room take part. */
@@ -313,7 +315,17 @@ export function roomState(record: RoomRecord, life: RoomLife, now: number): Room
   };
 }
 
-function bySeniority(a: MemberFacts, b: MemberFacts): number {
+/** Members in the order in which a room lists them. */
+export function sortMembers<T extends Pick<MemberFacts, "power_level" | "participant">>(
+  members: readonly T[],
+): T[] {
+  return members.toSorted(bySeniority);
+}
+
+function bySeniority(
+  a: Pick<MemberFacts, "power_level" | "participant">,
+  b: Pick<MemberFacts, "power_level" | "participant">,
+): number {
   return (
     b.power_level - a.power_level ||
     compareText(a.participant.display_name, b.participant.display_name) ||

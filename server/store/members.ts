@@ -1,4 +1,10 @@
-import { invalid, type MemberBody, type MemberFacts, type Membership } from "@porchlight/core";
+import {
+  invalid,
+  type MemberBody,
+  type MemberFacts,
+  type Membership,
+  memberOf,
+} from "@porchlight/core";
 import { position, type Told } from "./events.ts";
 import { participantOf, participantRow, present } from "./people.ts";
 import { all, one, type Program, statement } from "./query.ts";
@@ -117,7 +123,7 @@ export function* putMember(
     yield* saveRoom({ ...(yield* roomRow(key)), member_count: room.member_count + count });
   return {
     value: memberFactsOf(row, participant),
-    announcements: yield* tellMember(known, row, making),
+    announcements: yield* tellMember(known, row, participant, making),
   };
 }
 
@@ -193,15 +199,30 @@ function* claimDirectRoom(room: RoomRow, participant_id: string): Program<void> 
   yield* saveRoom({ ...room, direct_key });
 }
 
+/** The frame has the member as everyone may see it: without private settings, and without presence, which is not durable. */
 function* tellMember(
   before: MemberRow | undefined,
   after: MemberRow,
+  participant: MemberFacts["participant"],
   making: Making,
 ): Program<readonly Announcement[]> {
-  const { participant_id, membership, power_level, engagement_mode } = after;
+  const { participant_id, membership, engagement_mode } = after;
   const told: Announcement[] = [];
-  if (before?.membership !== membership || before.power_level !== power_level) {
-    const body = { participant_id, membership, power_level };
+  const shown = [
+    "membership",
+    "power_level",
+    "joined_at",
+    "response_mode",
+    "engagement_mode",
+  ] as const;
+  if (before === undefined || shown.some((key) => before[key] !== after[key])) {
+    const { presence: _live, ...member } = memberOf(
+      memberFactsOf(after, participant),
+      "",
+      "offline",
+      0,
+    );
+    const body = { participant_id, membership, member, engagement_mode };
     told.push(yield* tell(after, "swp.room.member", body, making, [participant_id]));
   }
   if ((before?.engagement_mode ?? null) !== engagement_mode) {

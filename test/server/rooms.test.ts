@@ -646,7 +646,12 @@ describe("the stream, of what happens in a room", () => {
     await member(server, "lobby", "bob", { membership: "join" });
     await say(server, "lobby", "ann", "now");
     const [invited, joined, message] = [
-      { type: "swp.room.member", participant_id: "bob", membership: "invite", power_level: 0 },
+      {
+        type: "swp.room.member",
+        participant_id: "bob",
+        membership: "invite",
+        member: { power_level: 0 },
+      },
       { type: "swp.room.member", participant_id: "bob", membership: "join" },
       { type: "swp.room.message", content: { body: "now" } },
     ];
@@ -682,7 +687,11 @@ describe("the stream, of what happens in a room", () => {
     await member(server, "lobby", "bob", { notification_mode: "none", muted_until: "indefinite" });
     await member(server, "lobby", "bob", { power_level: 50 });
     const [told, ...more] = durable(await annHears.heard());
-    expect(told).toMatchObject({ participant_id: "bob", membership: "join", power_level: 50 });
+    expect(told).toMatchObject({
+      participant_id: "bob",
+      membership: "join",
+      member: { power_level: 50, notification_mode: null, muted_until: null },
+    });
     expect(more).toEqual([]);
   });
 });

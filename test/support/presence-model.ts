@@ -119,6 +119,8 @@ function story(all: readonly Seat[], each: Happening, rules: PresenceRules): rea
     const left = dead.filter(({ opened }) => !("source" in each) || opened !== each.source);
     return [...left, ...after(living, each, rules)];
   }
+  // A connection that was lost says nothing any more.
+  if (living.some(({ opened, lost }) => opened === each.source && lost)) return all;
   const isBack = (seat: Seat): boolean =>
     seat.opened === each.source &&
     !seat.lost &&

@@ -124,6 +124,11 @@ export class TestServer {
     return this.#running.routes;
   }
 
+  /** The token of the administrator of all tenants. */
+  get adminToken(): string {
+    return ADMIN_TOKEN;
+  }
+
   get store(): RunningServer["store"] {
     return this.#running.store;
   }

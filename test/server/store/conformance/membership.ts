@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { MEMBERSHIPS, type MemberBody, type Membership } from "@porchlight/core";
+import { MEMBERSHIPS, type Member, type MemberBody, type Membership } from "@porchlight/core";
 import type { RoomKey } from "@porchlight/server/store";
 import fc from "fast-check";
 import { TRIALS_TIMEOUT_MS, trials } from "../../../support/runs.ts";
@@ -77,7 +77,7 @@ export function membershipConformance(makeDatabase: MakeDatabase): void {
       expect(await put({ joined_at: 7 }, NOW + 5)).toBe(7);
     });
 
-    test("tells those who have joined and its subject, and only of a membership or power level that changed", async () => {
+    test("tells those who have joined and its subject, and only of what changed that others may see", async () => {
       await using t = await TestStore.on(makeDatabase);
       await t.room("lobby", ["bob"]);
       await t.people(["ann"]);
@@ -91,9 +91,9 @@ export function membershipConformance(makeDatabase: MakeDatabase): void {
       });
       expect(heard.every(({ frame }) => frame.type === "swp.room.member")).toBe(true);
       expect(
-        heard.map(({ to, frame: { membership, power_level, participant_id, room_id } }) => ({
+        heard.map(({ to, frame: { membership, member, participant_id, room_id } }) => ({
           to,
-          said: [room_id, participant_id, membership, power_level],
+          said: [room_id, participant_id, membership, (member as Member).power_level],
         })),
       ).toEqual(
         [
