@@ -93,6 +93,7 @@ export {
 export {
   type Activity,
   type Actor,
+  MAX_SOURCES,
   type OpenSource,
   type PresenceChange,
   PresenceRegister,

@@ -7,6 +7,9 @@ export const MAX_DEPTH = 64;
 /** A schema of {@link parseInput} for values of type `T`. */
 export type Schema<T> = z.ZodMiniType<T>;
 
+/** Faults that one refusal names; the last one says how many more there are. */
+const MAX_FAULTS = 100;
+
 const WHAT: Readonly<Record<string, string>> = {
   string: "must be a string",
   number: "must be a number",
@@ -30,10 +33,10 @@ const UNSAID = "Invalid input";
  */
 export function parseInput<T>(schema: Schema<T>, input: unknown, apart?: string): T {
   const faults = textFaults(input, apart);
-  if (faults.length > 0) throw invalid(faults);
+  if (faults.length > 0) throw invalid(capped(faults));
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw invalid(parsed.error.issues.flatMap((issue) => faultsOf(issue, input)));
+  throw invalid(capped(parsed.error.issues.flatMap((issue) => faultsOf(issue, input))));
 }
 
 /**
@@ -49,6 +52,12 @@ export function parseJson(text: string): unknown {
       details: [{ path: "", message: "must be JSON" }],
     });
   }
+}
+
+function capped(faults: readonly Fault[]): readonly Fault[] {
+  if (faults.length <= MAX_FAULTS) return faults;
+  const more = { path: "", message: `has ${faults.length - MAX_FAULTS + 1} more faults` };
+  return [...faults.slice(0, MAX_FAULTS - 1), more];
 }
 
 function faultsOf(issue: z.core.$ZodIssue, input: unknown): Fault[] {
@@ -104,7 +113,11 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 function textFaults(input: unknown, apart: string | undefined): Fault[] {
   const faults: Fault[] = [];
   const open: [value: unknown, path: readonly PropertyKey[]][] = [[input, []]];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+  for (
+    let next = open.pop();
+    next !== undefined && faults.length <= MAX_FAULTS;
+    next = open.pop()
+  ) {
     const [value, path] = next;
     if (typeof value === "string") faults.push(...wrongText(value, path));
     if (!isObject(value)) continue;

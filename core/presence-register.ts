@@ -20,6 +20,13 @@ import {
 const URGENT_PER_SECOND = 5;
 const SECOND_MS = 1_000;
 
+/**
+ * Sources that one person can have at once. One more ends the one without an
+ * open socket that was heard of longest ago, so that no one can grow what a
+ * heartbeat costs.
+ */
+export const MAX_SOURCES = 64;
+
 /** Device names that begin so are given by the server and cannot be chosen. */
 export const RESERVED_DEVICE_PREFIXES: readonly string[] = ["rest:", "socket:"];
 
@@ -199,6 +206,12 @@ export class PresenceRegister {
     const person = this.#living(participantId, now);
     signOfLife(person, by, now);
     return this.#settle(person, now);
+  }
+
+  /** Whether who acts has a socket open at the named device, or at any: then a request of theirs is no sign of life. */
+  isConnected(participantId: string, by: Actor): boolean {
+    const person = this.#people.get(participantId);
+    return person !== undefined && speaksBySocket(person, by);
   }
 
   /** A connection was lost without a word: the source lingers for `disconnect_grace_ms`. */
@@ -457,16 +470,28 @@ function openSource(
   end(device, (each) => isSameSource(each, name));
   device.sources.push(source);
   listen(source, activity, now);
+  endSurplus(person, source);
   return source;
 }
 
-function signOfLife(person: PersonEntry, { device_id, token_id }: Actor, now: number): void {
-  const sockets = person.devices.filter(hasSocket);
-  const spoken =
-    device_id === undefined ? sockets : sockets.filter((device) => device.device_id === device_id);
-  if (spoken.length > 0) return;
-  const name = device_id ?? restDevice(token_id);
+function endSurplus(person: PersonEntry, opened: SourceEntry): void {
+  const sources = person.devices.flatMap((device) => device.sources);
+  if (sources.length <= MAX_SOURCES) return;
+  const silent = sources.filter((source) => !isOpenSocket(source) && source !== opened);
+  const [oldest] = silent.sort((a, b) => a.seenAt - b.seenAt);
+  if (oldest !== undefined) end(oldest.device, (source) => source === oldest);
+}
+
+function signOfLife(person: PersonEntry, by: Actor, now: number): void {
+  if (speaksBySocket(person, by)) return;
+  const name = by.device_id ?? restDevice(by.token_id);
   openSource(person, { device_id: name, instance: name, door: "rest" }, { idle_for_ms: 0 }, now);
+}
+
+function speaksBySocket({ devices }: Person, { device_id }: Actor): boolean {
+  return devices.some(
+    (device) => (device_id ?? device.device_id) === device.device_id && hasSocket(device),
+  );
 }
 
 function isForgettable(person: PersonEntry): boolean {
@@ -524,10 +549,12 @@ function end(device: DeviceEntry, ends: (source: SourceEntry) => boolean): void 
   removeWhere(device.sources, ({ ended }) => ended);
 }
 
+function isOpenSocket({ door, lingersUntil }: Source): boolean {
+  return door !== "rest" && lingersUntil === undefined;
+}
+
 function hasSocket(device: Device): boolean {
-  return device.sources.some(
-    (source) => source.door !== "rest" && source.lingersUntil === undefined,
-  );
+  return device.sources.some(isOpenSocket);
 }
 
 /** A socket takes over from the requests of its device, and from every device that only a token stands for. */

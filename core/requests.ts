@@ -85,6 +85,12 @@ const duration = z.int().check(z.minimum(0), z.maximum(MAX_DURATION_MS));
 const object = z.custom<JsonObject>((value) => isObject(value) && !Array.isArray(value), {
   error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
 });
+/** A list of texts, looked into only once it is known to be no longer than it may be. */
+const texts = (most: number, least = 0): z.ZodMiniType<string[]> =>
+  z.pipe(
+    z.array(z.unknown()).check(z.minLength(least), z.maxLength(most)),
+    z.array(z.string()) as z.ZodMiniType<string[], unknown[]>,
+  );
 const optional = z.optional;
 const nullable = z.nullable;
 
@@ -122,7 +128,7 @@ export interface PresenceQuery {
   readonly ids: readonly string[];
 }
 export const PresenceQuery: Schema<PresenceQuery> = z.strictObject({
-  ids: z.array(z.string()).check(z.minLength(1), z.maxLength(MAX_IDS)),
+  ids: texts(MAX_IDS, 1),
 });
 
 /** `POST /v1/me/heartbeat`. */
@@ -269,7 +275,7 @@ export const StreamQuery: Schema<StreamQuery> = z.object({
   device_id: optional(deviceId),
   instance: optional(id),
   state: optional(z.enum(["online", "idle"])),
-  idle_for_ms: optional(numeral),
+  idle_for_ms: optional(z.pipe(numeral, duration)),
   since: optional(numeral),
   presence: optional(z.enum(["all", "none"])),
 });
@@ -300,7 +306,7 @@ export const ClientFrameSchema: Schema<ClientFrame> = z.discriminatedUnion("type
   z.object({ type: z.literal("typing"), room_id: id, typing: z.boolean() }),
   z.object({
     type: z.literal("subscribe"),
-    presence: z.union([z.enum(["all", "none"]), z.array(z.string()).check(z.maxLength(MAX_IDS))], {
+    presence: z.union([z.enum(["all", "none"]), texts(MAX_IDS)], {
       error: `must be "all", "none" or a list of at most ${MAX_IDS} ids`,
     }),
     snapshot: optional(z.boolean()),

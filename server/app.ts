@@ -25,7 +25,10 @@ export function createApp(deps: Deps): AnyElysia {
     // Without this, paths are cut wrongly where the host has three letters or fewer.
     handler: { standardHostname: false },
     websocket: {
-      maxPayloadLength: SUBSCRIBE_MAX_BYTES,
+      maxPayloadLength: Math.max(SUBSCRIBE_MAX_BYTES, shell.config.limits.frame_max_bytes),
+      // The hub lets go of whoever does not read long before; what outruns it is closed, never dropped in silence.
+      backpressureLimit: 16 * shell.config.limits.backlog_max_bytes,
+      closeOnBackpressureLimit: true,
       // The hub pings by itself, so that a socket which does not answer is told why it is closed.
       idleTimeout: 0,
       sendPings: false,

@@ -19,7 +19,7 @@ Usage: porchlight <command> [options]
   serve           serve, configured by environment variables
   demo            fill a small company into an empty database and print its tokens
     --serve       and serve it
-    --file FILE   the database (default: the configured one, or .demo/porchlight.db)
+    --file FILE   the database (default: .demo/porchlight.db)
     --port PORT   the port (default: the configured one)
 
 Each command has --help. Settings are environment variables; see the README.`;
@@ -45,6 +45,9 @@ if (values.help === true || command === undefined) {
 } else if (rest.length > 0) {
   fail(`Cannot run "${command}" with "${rest.join(" ")}": it takes options only`);
 } else if (command === "serve") {
+  const given = Object.keys(values);
+  if (given.length > 0)
+    fail(`Cannot serve with --${given.join(" --")}: its settings are environment variables`);
   await serve(configOf(process.env));
 } else if (command === "demo") {
   await demo();
@@ -68,10 +71,7 @@ async function serve(config: Config): Promise<RunningServer> {
 }
 
 async function demo(): Promise<void> {
-  const file =
-    values.file ??
-    process.env.PORCHLIGHT_DATABASE_URL?.replace(/^sqlite:/, "") ??
-    ".demo/porchlight.db";
+  const { file = ".demo/porchlight.db" } = values;
   mkdirSync(dirname(file), { recursive: true });
   const config = configOf({
     ...process.env,
@@ -91,12 +91,22 @@ async function demo(): Promise<void> {
 async function demoTokens(config: Config, file: string): Promise<readonly DemoToken[]> {
   const store = openConfigured(config, () => undefined);
   try {
-    if (await isFilled(store)) return JSON.parse(readFileSync(file, "utf8"));
+    if (await isFilled(store)) return readTokens(file);
     const tokens = await fillDemo(store, Date.now());
     writeFileSync(file, JSON.stringify(tokens, undefined, 2), { mode: 0o600 });
     return tokens;
   } finally {
     await store.close();
+  }
+}
+
+function readTokens(file: string): readonly DemoToken[] {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return fail(
+      `Cannot show the demo as its tokens are not in "${file}" any more: delete the database beside it, and start again`,
+    );
   }
 }
 

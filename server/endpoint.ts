@@ -215,10 +215,17 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge;
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      if (size > maxBytes) throw tooLarge;
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    // Whoever hangs up in the middle of it will not read the answer either.
+    if (cause === tooLarge) throw cause;
+    const details = [{ path: "", message: "must arrive whole" }];
+    throw new CodedError("SW_VALIDATION", "The body did not arrive whole", { cause, details });
   }
   return Buffer.concat(chunks);
 }

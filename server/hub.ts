@@ -37,6 +37,9 @@ interface Pinged extends Due {
 
 type People<T> = Map<string, Map<string, Set<T>>>;
 
+/** How long after something was sent it is looked at who does not read. */
+const SWEEP_MS = 50;
+
 const tenantTopic = (tenant_id: string): string => `t/${tenant_id}`;
 const presenceTopic = (tenant_id: string): string => `p/${tenant_id}`;
 const roomTopic = (tenant_id: string, room_id: string): string => `r/${tenant_id}/${room_id}`;
@@ -55,11 +58,27 @@ export class Hub {
   readonly #alarm: Alarm;
   readonly #clock: Clock;
   readonly #pingMs: number;
+  readonly #backlogMaxBytes: number;
+  readonly #socketsMax: number;
+  readonly #sweep: Alarm;
   #publisher: { publish(topic: string, text: string): unknown } | undefined;
 
-  constructor(options: { clock: Clock; pingMs: number }) {
-    this.#clock = options.clock;
+  constructor(options: {
+    clock: Clock;
+    pingMs: number;
+    backlogMaxBytes: number;
+    socketsMax: number;
+  }) {
+    const { clock } = options;
+    this.#clock = clock;
     this.#pingMs = options.pingMs;
+    this.#backlogMaxBytes = options.backlogMaxBytes;
+    this.#socketsMax = options.socketsMax;
+    this.#sweep = new Alarm(
+      clock,
+      () => clock.monotonic(),
+      () => this.#closeSlow(),
+    );
     this.#alarm = new Alarm(
       options.clock,
       () => options.clock.elapsed(),
@@ -85,6 +104,10 @@ export class Hub {
         other.device_id === connection.device_id && other.instance === connection.instance;
       if (sameName && other.door === connection.door) this.close(other, "duplicate_connection");
     }
+    // Sets keep the order in which sockets came: the first is the oldest.
+    const [oldest, ...others] = this.of(connection);
+    if (oldest !== undefined && others.length + 1 >= this.#socketsMax)
+      this.close(oldest, "too_many_devices");
     put(this.#people, tenant_id, participant_id, connection);
     connection.socket.subscribe(tenantTopic(tenant_id));
     for (const room_id of rooms) connection.socket.subscribe(roomTopic(tenant_id, room_id));
@@ -139,13 +162,13 @@ export class Hub {
 
   /** Tells one socket. */
   send(connection: Connection, frame: ServerFrame): void {
-    connection.socket.send(JSON.stringify(frame));
+    this.#sendText(connection, JSON.stringify(frame));
   }
 
   /** Tells a person's own devices. */
   toPerson(key: PersonKey, frame: ServerFrame): void {
     const text = JSON.stringify(frame);
-    for (const connection of this.of(key)) connection.socket.send(text);
+    for (const connection of this.of(key)) this.#sendText(connection, text);
   }
 
   /** Tells others a person's new state, and the person's own devices their effective one. */
@@ -155,7 +178,7 @@ export class Hub {
       const text = JSON.stringify(presenceFrame(tenant_id, participant_id, told, ts));
       this.#publishExcept(key, presenceTopic(tenant_id), text);
       for (const watcher of this.#watchers.get(tenant_id)?.get(participant_id) ?? []) {
-        if (watcher.participant_id !== participant_id) watcher.socket.send(text);
+        if (watcher.participant_id !== participant_id) this.#sendText(watcher, text);
       }
     }
     if (own !== undefined) this.toPerson(key, presenceFrame(tenant_id, participant_id, own, ts));
@@ -181,7 +204,7 @@ export class Hub {
   /** Tells of something durable whoever may hear of it, and follows who has joined which room. */
   announce({ frame, to }: Announcement): void {
     const { tenant_id } = frame;
-    if (to === "tenant") this.#publisher?.publish(tenantTopic(tenant_id), JSON.stringify(frame));
+    if (to === "tenant") this.#publish(tenantTopic(tenant_id), JSON.stringify(frame));
     else if ("participant_id" in to)
       this.toPerson({ tenant_id, participant_id: to.participant_id }, frame);
     else this.#toRoom(frame, to.room_id, to.also);
@@ -190,6 +213,28 @@ export class Hub {
   /** Stops pinging; what is open stays open. */
   stop(): void {
     this.#alarm.stop();
+    this.#sweep.stop();
+  }
+
+  #publish(topic: string, text: string): void {
+    this.#publisher?.publish(topic, text);
+    this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
+  }
+
+  #sendText(connection: Connection, text: string): void {
+    connection.socket.send(text);
+    this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
+  }
+
+  /** Whoever does not read is let go before frames would have to be dropped. */
+  #closeSlow(): void {
+    let waiting = false;
+    for (const connection of this.all()) {
+      const bytes = connection.socket.getBufferedAmount();
+      waiting ||= bytes > 0;
+      if (bytes > this.#backlogMaxBytes) this.close(connection, "slow_consumer");
+    }
+    if (waiting) this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
   }
 
   /** Who joins is on the topic before it is said, who leaves until it was said; who is neither is told alone. */
@@ -199,10 +244,10 @@ export class Hub {
     const subjects = also.flatMap((participant_id) => this.of({ tenant_id, participant_id }));
     if (membership === "join") for (const { socket } of subjects) socket.subscribe(topic);
     const text = JSON.stringify(frame);
-    this.#publisher?.publish(topic, text);
-    for (const { socket } of subjects) {
-      if (!socket.isSubscribed(topic)) socket.send(text);
-      else if (membership !== "join") socket.unsubscribe(topic);
+    this.#publish(topic, text);
+    for (const subject of subjects) {
+      if (!subject.socket.isSubscribed(topic)) this.#sendText(subject, text);
+      else if (membership !== "join") subject.socket.unsubscribe(topic);
     }
   }
 
@@ -210,7 +255,7 @@ export class Hub {
   #publishExcept(key: PersonKey, topic: string, text: string): void {
     const own = this.of(key).filter(({ socket }) => socket.isSubscribed(topic));
     for (const { socket } of own) socket.unsubscribe(topic);
-    this.#publisher?.publish(topic, text);
+    this.#publish(topic, text);
     for (const { socket } of own) socket.subscribe(topic);
   }
 

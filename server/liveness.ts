@@ -111,13 +111,22 @@ export class Liveness {
     );
   }
 
+  /**
+   * Whose sign of life a request is, to be asked when it arrives: nobody's while a socket speaks for
+   * them. A socket that closes while the request is being served must not leave a ghost of it.
+   */
+  signOf({ tenant_id, participant_id }: PersonKey, by: Actor): Actor | undefined {
+    return this.#tenant(tenant_id).presence.isConnected(participant_id, by) ? undefined : by;
+  }
+
   /** A person did something by a single request, which is a sign of life. */
-  act(key: PersonKey, by: Actor): void {
+  act(key: PersonKey, by: Actor | undefined): void {
+    if (by === undefined) return;
     this.#presence(key.tenant_id, (people, now) => people.act(key.participant_id, by, now));
   }
 
   /** Sets a state by hand, or returns to automatic. Whoever begins to hide ceases to type first. */
-  choose(key: PersonKey, manual: ManualState | undefined, by: Actor): void {
+  choose(key: PersonKey, manual: ManualState | undefined, by: Actor | undefined): void {
     if (manual === "appear_offline") this.stopTyping(key, {});
     this.#presence(key.tenant_id, (people, now) =>
       people.choose(key.participant_id, manual, now, by),

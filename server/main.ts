@@ -40,6 +40,8 @@ const RETURN_WITHIN_MS = 10_000;
 const CLOSING_STEPS = 100;
 const CLOSING_STEP_MS = 50;
 const CLOSED_AT_ONCE = 20;
+/** Requests that run when the server stops have this long to finish. */
+const FINISH_WITHIN_MS = 3_000;
 
 /** Starts a server: store, presence, routes, port. */
 export async function startServer(
@@ -52,7 +54,12 @@ export async function startServer(
     manual_without_device: config.manualWithoutDevice,
     typing_rate: config.limits.typing_rate,
   };
-  const hub = new Hub({ clock, pingMs: config.timings.ping_ms });
+  const hub = new Hub({
+    clock,
+    pingMs: config.timings.ping_ms,
+    backlogMaxBytes: config.limits.backlog_max_bytes,
+    socketsMax: config.limits.sockets_per_participant,
+  });
   const liveness = new Liveness({ clock, hub, rules });
   const store = openConfigured(config, (announcement) => {
     try {
@@ -83,7 +90,10 @@ export async function startServer(
     log("info", "server.stopping", { sockets: hub.size });
     hub.stop();
     await closeSockets(hub, clock);
-    await app.server?.stop(false);
+    const finished = app.server?.stop(false);
+    // Whoever is still sending then, such as a slow upload, is not waited for.
+    await Promise.race([finished, pause(clock, FINISH_WITHIN_MS)]);
+    await app.server?.stop(true);
     liveness.stop();
     await store.keepDevices(liveness.remember(), clock.wall());
     await store.close();
@@ -156,12 +166,15 @@ async function closeSockets(hub: Hub, clock: Clock): Promise<void> {
   const share = Math.max(CLOSED_AT_ONCE, Math.ceil(open.length / CLOSING_STEPS));
   for (let from = 0; from < open.length; from += share) {
     for (const connection of open.slice(from, from + share)) closeForRestart(hub, connection);
-    if (from + share < open.length)
-      await new Promise<void>((resolve) => void clock.timer(CLOSING_STEP_MS, resolve));
+    if (from + share < open.length) await pause(clock, CLOSING_STEP_MS);
   }
 }
 
 function closeForRestart(hub: Hub, connection: Connection): void {
   const delayMs = Math.floor(Math.random() * RETURN_WITHIN_MS);
   hub.close(connection, "restart", String(delayMs));
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.timer(ms, resolve));
 }

@@ -24,6 +24,11 @@ import { publishTyping } from "./typing.ts";
 /** A subscription may be larger than other frames: it can name 5,000 people. */
 export const SUBSCRIBE_MAX_BYTES = 1_048_576;
 
+const FLOW_WINDOW_MS = 5_000;
+const MALFORMED_MAX = 20;
+/** When a client that sent too much may come back. */
+const RETRY_AFTER_MS = 5_000;
+
 const SUBPROTOCOL = "porchlight.v1";
 /** How a client closes that has nothing more to say; anything else is a loss. */
 const ORDERLY_CODES: readonly number[] = [1000, 1005];
@@ -116,6 +121,7 @@ class StreamSocket implements Connection {
   readonly instance: string;
   readonly #deps: Deps;
   readonly #session = crypto.randomUUID();
+  readonly #flow = new Flow();
   #presence: Connection["presence"];
   #opening: Opening | undefined;
   #socket: ServerWebSocket<unknown> | undefined;
@@ -168,13 +174,17 @@ class StreamSocket implements Connection {
   message(_ws: ServerWebSocket<unknown>, data: string | Buffer): void {
     const source = this.#source;
     if (source === undefined) return;
-    const { hub, liveness, shell } = this.#deps;
+    const { hub, liveness, clock, shell } = this.#deps;
     hub.heard(this);
     liveness.touch(this, source);
-    const frame = read(data);
+    const { frame_max_bytes, frame_rate } = shell.config.limits;
+    // Judged before it is parsed: only a subscription may be large.
+    const large = Buffer.byteLength(data) > frame_max_bytes && typeOf(data) !== "subscribe";
+    const frame = large ? undefined : read(data);
     const refused = frame instanceof CodedError;
-    const large = Buffer.byteLength(data) > shell.config.limits.frame_max_bytes;
-    if (large && (refused || frame.type !== "subscribe")) hub.close(this, "frame_too_large");
+    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused })) {
+      hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
+    } else if (frame === undefined) hub.close(this, "frame_too_large");
     else if (refused) this.#refuse(frame, typeOf(data));
     else this.#obey(frame, source);
   }
@@ -310,6 +320,25 @@ class StreamSocket implements Connection {
 
   #ts(): string {
     return isoOf(this.#deps.clock.wall());
+  }
+}
+
+/** How many frames came of late, and how many of them all were none. */
+class Flow {
+  #since = Number.NEGATIVE_INFINITY;
+  #frames = 0;
+  #malformed = 0;
+
+  /** Counts a frame. More than `frame_rate` a second over 5 s is too much, and so are 20 malformed ones. */
+  isTooMuch(now: number, frame: { frame_rate: number; refused: boolean }): boolean {
+    if (now >= this.#since + FLOW_WINDOW_MS) {
+      this.#since = now;
+      this.#frames = 0;
+    }
+    this.#frames += 1;
+    if (frame.refused) this.#malformed += 1;
+    const most = (frame.frame_rate * FLOW_WINDOW_MS) / 1_000;
+    return this.#frames > most || this.#malformed >= MALFORMED_MAX;
   }
 }
 

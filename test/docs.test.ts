@@ -28,6 +28,12 @@ function blocks(language: string): string[] {
   );
 }
 
+/** Every line of the README that calls curl. */
+function curlLines(): string[] {
+  const lines = blocks("sh").flatMap((block) => block.split("\n"));
+  return lines.filter((line) => line.startsWith("curl "));
+}
+
 /** What a command prints to standard output. */
 async function outputOf(command: string[], env: Record<string, string> = {}): Promise<string> {
   const child = Bun.spawn(command, {
@@ -111,9 +117,7 @@ describe("the README", () => {
     );
     const printed = await demo.printed('/v1/me/preferences" -d');
     const TOKEN = /^TOKEN=(.+)$/m.exec(printed)?.[1] ?? "";
-    const lines = blocks("sh")
-      .flatMap((block) => block.split("\n"))
-      .filter((line) => line.startsWith("curl "));
+    const lines = curlLines().filter((line) => line.includes("$TOKEN"));
     expect(lines).toHaveLength(9);
     const answers: Record<string, unknown>[] = [];
     for (const line of lines) {
@@ -148,6 +152,28 @@ describe("the README", () => {
       data: { quiet_hours: { enabled: true } },
       meta: { warnings: [{ path: "quiet_hours" }] },
     });
+  });
+
+  test("has curl lines that fill an empty server with its first person", async () => {
+    using folder = temporaryFolder();
+    const secret = /^PORCHLIGHT_ADMIN_TOKEN=(\S+)/m.exec(README)?.[1] ?? "";
+    const env = {
+      PORCHLIGHT_ADMIN_TOKEN: secret,
+      PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "p.db")}`,
+    };
+    await using server = await ServerProcess.start(["serve"], env);
+    const lines = curlLines().filter((line) => line.includes("$ADMIN"));
+    expect(lines).toHaveLength(5);
+    let last = "";
+    for (const line of lines) {
+      last = await outputOf(["sh", "-c", `${line} --silent --show-error --fail`], {
+        BASE: server.url,
+        ADMIN: `Authorization: Bearer ${secret}`,
+      });
+    }
+    const headers = { authorization: `Bearer ${JSON.parse(last).data.token}` };
+    const rooms = await (await fetch(`${server.url}/v1/rooms`, { headers })).json();
+    expect(rooms).toMatchObject({ data: [{ id: "porch", name: "Porch", member_count: 1 }] });
   });
 
   test("promises a build of one file, which answers --help", async () => {

@@ -66,7 +66,8 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
     .put(
       "/v1/me/presence",
       forParticipant(shell, { body: PresenceChoice }, async ({ caller, body }) => {
-        const by = { device_id: body.device_id, token_id: caller.token_id };
+        const { device_id } = body;
+        const by = liveness.signOf(caller, { device_id, token_id: caller.token_id });
         const stands = await store.setManual(caller, choiceOf(body, clock.wall()), clock.wall());
         if (stands) liveness.choose(caller, body.state, by);
         else liveness.act(caller, by);

@@ -13,12 +13,13 @@ export function typingRoutes({ shell, store, liveness }: Deps): AnyElysia {
       const { room_id, typing, device_id } = body;
       const { tenant_id, participant_id, token_id } = caller;
       const source = device_id ?? restDevice(token_id);
+      const by = liveness.signOf(caller, { device_id, token_id });
       const fanout = await publishTyping(
         { store, liveness, config },
         { tenant_id, participant_id, source },
         body,
       );
-      liveness.act(caller, { device_id, token_id });
+      liveness.act(caller, by);
       const { typing_ttl_ms, typing_refresh_ms } = config.timings;
       return {
         data: {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   type Activity,
+  MAX_SOURCES,
   type OpenSource,
   type PresenceChange,
   PresenceRegister,
@@ -288,6 +289,56 @@ describe("PresenceRegister act()", () => {
     register.act("ann", byToken, 1_000);
     expect(register.expire(10_000)).toEqual([]);
     expect(register.expire(121_000)).toEqual([both("offline")]);
+  });
+});
+
+describe("PresenceRegister isConnected()", () => {
+  const by = (
+    device_id: string | undefined,
+  ): { device_id: string | undefined; token_id: string } => ({ device_id, token_id: "t1" });
+
+  test("is whether the named device, or without a name any, has a socket open", () => {
+    const { register, source } = withAnn();
+    expect(register.isConnected("bob", by(undefined))).toBe(false);
+    expect(register.isConnected("ann", by(undefined))).toBe(true);
+    expect(register.isConnected("ann", by("laptop"))).toBe(true);
+    expect(register.isConnected("ann", by("phone"))).toBe(false);
+    register.lose(source, 1_000);
+    expect(register.isConnected("ann", by(undefined))).toBe(false);
+  });
+
+  test("asked before a choice that is served while the socket closes, leaves no ghost of it", () => {
+    const { register, source } = withAnn();
+    const asker = register.isConnected("ann", by(undefined)) ? undefined : by(undefined);
+    register.close(source, 1_000);
+    register.choose("ann", undefined, 1_001, asker);
+    expect(register.effective("ann", 1_001)).toBe("offline");
+  });
+});
+
+describe("PresenceRegister, of more sources than one person can have", () => {
+  const heartbeat = (register: PresenceRegister, device: number, now: number): void =>
+    void open(register, now, { device_id: `device-${device}`, instance: "i", door: "rest" });
+  const devicesOf = (register: PresenceRegister, now: number): string[] =>
+    register.explain("ann", now).devices.map(({ device_id }) => device_id);
+
+  test("ends the one that was heard of longest ago", () => {
+    const register = new PresenceRegister(rules());
+    for (let device = 0; device < MAX_SOURCES; device += 1) heartbeat(register, device, device);
+    expect(devicesOf(register, 100)).toHaveLength(MAX_SOURCES);
+    heartbeat(register, 0, 100);
+    heartbeat(register, MAX_SOURCES, 101);
+    const devices = devicesOf(register, 101);
+    expect(devices).toHaveLength(MAX_SOURCES);
+    expect(devices).toContain("device-0");
+    expect(devices).not.toContain("device-1");
+  });
+
+  test("never ends an open socket for it", () => {
+    const { register } = withAnn();
+    for (let device = 0; device < 2 * MAX_SOURCES; device += 1) heartbeat(register, device, device);
+    expect(devicesOf(register, 200)).toHaveLength(MAX_SOURCES);
+    expect(devicesOf(register, 200)).toContain("laptop");
   });
 });
 

@@ -177,6 +177,22 @@ describe("parseInput", () => {
     );
   });
 
+  test("names at most 100 faults, and how many more there are", () => {
+    const refusalOf = (input: unknown): readonly { message: string }[] => {
+      try {
+        parseInput(PresenceQuery, input);
+      } catch (error) {
+        return error instanceof CodedError ? (error.details ?? []) : [];
+      }
+      return [];
+    };
+    expect(refusalOf({ ids: Array(100).fill(1) })).toHaveLength(100);
+    const many = refusalOf({ ids: Array(150).fill(1) });
+    expect(many).toHaveLength(100);
+    expect(many.at(-1)?.message).toBe("has 51 more faults");
+    expect(refusalOf({ ids: Array(5_001).fill(1) })).toHaveLength(1);
+  });
+
   test("a lone surrogate is refused wherever it stands, a pair is not", () => {
     expect(refused(AnyObject, { a: ["ok", "\ud83d"] })).toEqual(["a[1]"]);
     expect(refused(AnyObject, { a: { "\ude00": 1 } })).toEqual(["a"]);

@@ -432,6 +432,18 @@ describe("appearing offline", () => {
   });
 });
 
+describe("a token that is revoked", () => {
+  test("takes the device with it that stood for it", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await ann.put("/v1/me/presence", { auto: true });
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
+    await server.admin("DELETE", `/tokens/${ann.tokenId}`);
+    await server.clock.advance(SECOND);
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("offline");
+  });
+});
+
 describe("PORCHLIGHT_MANUAL_WITHOUT_DEVICE", () => {
   for (const [policy, seen] of [
     ["keep", "busy"],

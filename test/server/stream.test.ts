@@ -8,7 +8,8 @@ import { TestServer } from "../support/server.ts";
 async function openDeafly(
   server: TestServer,
   token: string,
-): Promise<{ received: () => Promise<Buffer> }> {
+  { reads = true }: { reads?: boolean } = {},
+): Promise<{ received: () => Promise<Buffer>; end: () => void }> {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
   const chunks: Buffer[] = [];
@@ -19,7 +20,9 @@ async function openDeafly(
     `GET /v1/stream?token=${token}&device_id=deaf HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
   );
   await greeted;
+  if (!reads) socket.pause();
   return {
+    end: () => void socket.destroy(),
     received: async () => {
       await ended;
       return Buffer.concat(chunks);
@@ -53,6 +56,9 @@ describe("GET /v1/stream", () => {
     const byProtocol = await server.stream({}, [`bearer.${ann.token}`, "porchlight.v1"]);
     expect(await byProtocol.next()).toMatchObject({ type: "hello", participant_id: "ann" });
     expect(byProtocol.protocol).toBe("porchlight.v1");
+    const tokenLast = await server.stream({}, ["porchlight.v1", `bearer.${ann.token}`]);
+    expect(await tokenLast.next()).toMatchObject({ type: "hello", participant_id: "ann" });
+    expect(tokenLast.protocol).toBe("porchlight.v1");
     const byHeader = new WebSocket(url, {
       headers: { authorization: `Bearer ${ann.token}` },
     } as never);
@@ -191,6 +197,65 @@ describe("GET /v1/stream", () => {
       ref: "typing",
     });
     expect(errors.find(({ ref }) => ref === "heartbeat")?.message).toContain("state: must be");
+  });
+});
+
+describe("a client that does too much, or too little", () => {
+  test("is closed with 4029 above frame_rate frames a second for 5 s, and not at it", async () => {
+    await using server = await TestServer.start({ env: { PORCHLIGHT_FRAME_RATE: "2" } });
+    const ann = await server.person("ann");
+    const stream = await ann.stream();
+    for (let frame = 0; frame < 9; frame += 1) stream.send({ type: "heartbeat", state: "online" });
+    expect(await stream.heard()).not.toContainEqual(expect.objectContaining({ type: "error" }));
+    await server.clock.advance(5_000);
+    for (let frame = 0; frame < 10; frame += 1) stream.send({ type: "heartbeat", state: "online" });
+    stream.send({ type: "heartbeat", state: "online" });
+    const { code, reason } = await stream.closed;
+    expect([code, Number(reason) > 0]).toEqual([4029, true]);
+  });
+
+  test("is closed with 4029 at the 20th malformed frame", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const stream = await ann.stream();
+    for (let frame = 0; frame < 19; frame += 1) stream.sendText("nonsense");
+    expect((await stream.heard()).filter(({ type }) => type === "error")).toHaveLength(19);
+    stream.sendText("nonsense");
+    expect((await stream.closed).code).toBe(4029);
+  });
+
+  test("is closed with 4003 when one socket more than sockets_per_participant opens: the oldest goes", async () => {
+    await using server = await TestServer.start({
+      env: { PORCHLIGHT_SOCKETS_PER_PARTICIPANT: "2" },
+    });
+    const ann = await server.person("ann");
+    const [first, second] = [await ann.stream(), await ann.stream()];
+    const third = await ann.stream();
+    expect(await first.closed).toEqual({ code: 4003, reason: "too_many_devices" });
+    expect(await second.heard()).toBeArray();
+    expect(await third.heard()).toBeArray();
+  });
+
+  test("that does not read is closed with 4008 before anything is dropped, and others hear everything", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await server.room("lounge", [ann, bob]);
+    const bobHears = await bob.stream();
+    const deaf = await openDeafly(server, ann.token, { reads: false });
+    const body = "x".repeat(30_000);
+    for (let sent = 0; sent < 300; sent += 1) {
+      await server.admin("POST", "/rooms/lounge/events", { sender_id: "bob", content: { body } });
+      await server.clock.advance(50);
+      if (server.lines.some(({ event }) => event === "stream.closed")) break;
+    }
+    expect(server.lines.filter(({ event }) => event === "stream.closed")).toMatchObject([
+      { participant_id: "ann", code: 4008 },
+    ]);
+    const positions = (await bobHears.heard()).flatMap(({ type, stream_position }) =>
+      type === "swp.room.message" ? [Number(stream_position)] : [],
+    );
+    expect(positions).toEqual(positions.map((_, index) => (positions[0] ?? 0) + index));
+    deaf.end();
   });
 });
 

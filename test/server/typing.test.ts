@@ -95,6 +95,47 @@ describe("PUT /v1/typing", () => {
     }
   });
 
+  test("ends when the administrator hides the typist", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const room_id = await server.room("lounge", [ann, bob]);
+    const bobHears = await bob.stream();
+    await ann.put("/v1/typing", { room_id, typing: true });
+    await bobHears.type("typing");
+    await server.admin("PUT", "/participants/ann", { presence: "appear_offline" });
+    expect(typingIn(await bobHears.heard())).toEqual([false]);
+  });
+
+  test("does not end with one of two tabs of the device, but with the last", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const room_id = await server.room("lounge", [ann, bob]);
+    const [first, second] = [
+      await ann.stream({ device_id: "laptop", instance: "1" }),
+      await ann.stream({ device_id: "laptop", instance: "2" }),
+    ];
+    const bobHears = await bob.stream();
+    second.send({ type: "typing", room_id, typing: true });
+    await bobHears.type("typing");
+    await first.close();
+    expect(typingIn(await bobHears.heard())).toEqual([]);
+    await second.close();
+    expect(typingIn(await bobHears.heard())).toEqual([false]);
+  });
+
+  test("ends when the room has grown above typing_max_members", async () => {
+    await using server = await TestServer.start({ env: { PORCHLIGHT_TYPING_MAX_MEMBERS: "2" } });
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const room_id = await server.room("lounge", [ann, bob]);
+    const bobHears = await bob.stream();
+    await ann.put("/v1/typing", { room_id, typing: true });
+    await bobHears.type("typing");
+    await server.person("eve");
+    await server.admin("PUT", `/rooms/${room_id}/members/eve`, {});
+    await ann.put("/v1/typing", { room_id, typing: true });
+    expect(typingIn(await bobHears.heard())).toEqual([false]);
+  });
+
   test("is answered for strangers, unknown, frozen and sidekick rooms with their codes, and tells nobody", async () => {
     await using server = await TestServer.start();
     const [ann, bob, eve] = [

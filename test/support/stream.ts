@@ -10,6 +10,9 @@ export interface Closed {
 /** A frame as a test looks at it. */
 export type Frame = ServerFrame & { readonly [key: string]: unknown };
 
+/** A room that is in no tenant. */
+const NOWHERE = "a-room-that-is-nowhere";
+
 /** A client of the event stream, on a real WebSocket. */
 export class StreamClient {
   readonly #socket: WebSocket;
@@ -61,10 +64,10 @@ export class StreamClient {
   /** Everything that the server has said until now and that was not taken yet. */
   async heard(): Promise<Frame[]> {
     // Frames come in order: the answer to a question comes after whatever was said before it.
-    this.sendText("{}");
+    this.send({ type: "typing", room_id: NOWHERE, typing: false });
     const heard = await this.#frames.until((frames) => {
       const end = frames.findIndex(
-        ({ type, message }) => type === "error" && String(message).startsWith("type:"),
+        ({ code, ref }) => code === "SW_ROOM_NOT_FOUND" && ref === "typing",
       );
       return end < 0 ? undefined : frames.splice(0, end + 1).slice(0, -1);
     });
