@@ -187,6 +187,10 @@ describe("Store, on SQLite", () => {
     expect(large.plans).toEqual(small.plans);
     expect(large.plans).toHaveLength(reads.length);
     for (const plan of large.plans) expect(plan).not.toMatch(/\bSCAN\b/);
+    const ofRoom = large.plans.filter((_, index) => reads[index]?.includes('"room_id" ='));
+    expect(ofRoom.length).toBeGreaterThan(4);
+    // What is of one room is found by that room, not looked for among what is of all.
+    for (const plan of ofRoom) expect(plan).toMatch(/\broom_id=\?/);
   });
 });
 
