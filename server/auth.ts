@@ -1,6 +1,7 @@
 import { CodedError } from "@porchlight/core";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { noSuch } from "./refusals.ts";
 import type { PersonKey, Store, TokenOwner } from "./store/store.ts";
 
 /** A participant who calls, by way of a token. */
@@ -89,13 +90,12 @@ export async function tenantMeant(
   what: { kind: "participant" | "room"; id: string },
 ): Promise<string> {
   if (own !== undefined) {
-    if (named !== undefined && named !== own)
-      throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+    if (named !== undefined && named !== own) throw noSuch("tenant");
     return own;
   }
   if (named !== undefined) {
     if (await store.hasTenant(named)) return named;
-    throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+    throw noSuch("tenant");
   }
   const [only, ...others] = await store.tenantsOf(what.kind, what.id);
   if (only !== undefined && others.length === 0) return only;

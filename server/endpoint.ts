@@ -2,6 +2,7 @@ import { CodedError, isId, parseInput, parseJson, type Schema } from "@porchligh
 import { type Administrator, type Auth, bearer, type Caller } from "./auth.ts";
 import type { Config } from "./config.ts";
 import { errorFields, type Log } from "./log.ts";
+import { noSuch } from "./refusals.ts";
 
 /** What every endpoint stands on. */
 export interface Shell {
@@ -181,9 +182,7 @@ function checkParams(
 ): asserts params is Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(params)) {
     if (value !== null && isId(value)) continue;
-    throw name === "room_id"
-      ? new CodedError("SW_ROOM_NOT_FOUND", "There is no such room")
-      : new CodedError("SW_NOT_FOUND", "There is no such thing");
+    throw name === "room_id" ? noSuch("room") : noSuch("thing");
   }
 }
 

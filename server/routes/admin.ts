@@ -1,6 +1,5 @@
 import {
   CallBody,
-  CodedError,
   EventBody,
   MemberBody,
   memberOf,
@@ -18,6 +17,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import { type Administrator, newToken, tenantMeant } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { type Call, forAdministrator } from "../endpoint.ts";
+import { noSuch } from "../refusals.ts";
 import type { RoomKey } from "../store/store.ts";
 
 /** What the host platform feeds in: tenants, people, rooms, and what happens in them. */
@@ -28,7 +28,7 @@ export function adminRoutes({ shell, store, hub, liveness, clock }: Deps): AnyEl
       forAdministrator(shell, { body: TenantBody }, async ({ caller, body, params }) => {
         const tenant_id = params.tenant_id ?? "";
         if (caller.tenant_id !== undefined && caller.tenant_id !== tenant_id) {
-          throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+          throw noSuch("tenant");
         }
         return { data: await store.putTenant(tenant_id, body) };
       }),
@@ -130,7 +130,7 @@ export function adminRoutes({ shell, store, hub, liveness, clock }: Deps): AnyEl
       forAdministrator(shell, {}, async ({ caller, params }) => {
         const token_id = params.token_id ?? "";
         const owner = await store.deleteToken(token_id, caller.tenant_id);
-        if (owner === undefined) throw new CodedError("SW_NOT_FOUND", "There is no such token");
+        if (owner === undefined) throw noSuch("token");
         liveness.signOff(owner, restDevice(token_id));
         for (const connection of hub.of(owner)) {
           if (connection.token_id === token_id) hub.close(connection, "token_revoked");

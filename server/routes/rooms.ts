@@ -1,5 +1,4 @@
 import {
-  CodedError,
   DirectRoomRequest,
   engagementOf,
   membersOf,
@@ -17,8 +16,8 @@ import { type AnyElysia, Elysia } from "elysia";
 import type { Caller } from "../auth.ts";
 import type { Deps } from "../deps.ts";
 import { type Call, forParticipant } from "../endpoint.ts";
+import { noSuch, roomError } from "../refusals.ts";
 import type { RoomPart, RoomReading } from "../store/store.ts";
-import { roomError } from "../typing.ts";
 
 const EVERYTHING: readonly RoomPart[] = ["members", "read", "plan", "sidekicks", "call"];
 
@@ -35,7 +34,7 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
       async ({ caller, params }: Call<Caller, undefined, undefined>) => {
         const key = { tenant_id: caller.tenant_id, room_id: params.room_id ?? "" };
         const reading = await store.room(key, caller.participant_id, parts);
-        if (reading === undefined) throw roomError("SW_ROOM_NOT_FOUND");
+        if (reading === undefined) throw noSuch("room");
         const refused = roomRefusal(reading.room, reading.viewer, "look");
         if (refused !== undefined) throw roomError(refused);
         return { data: show(reading, caller) };
@@ -117,7 +116,7 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
           caller.participant_id,
           [],
         );
-        if (reading === undefined) throw roomError("SW_ROOM_NOT_FOUND");
+        if (reading === undefined) throw noSuch("room");
         return { data: roomOf(reading.room, reading.counterpart) };
       }),
     )
@@ -135,8 +134,7 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
           tenant_id: caller.tenant_id,
           participant_id: params.participant_id ?? "",
         });
-        if (profile === undefined)
-          throw new CodedError("SW_NOT_FOUND", "There is no such participant");
+        if (profile === undefined) throw noSuch("participant");
         return { data: profile };
       }),
     );

@@ -1,6 +1,5 @@
 import {
   applyEdits,
-  CodedError,
   type EditedPreferences,
   isLater,
   isoOf,
@@ -20,6 +19,7 @@ import {
   type TenantBody,
   writePreferences,
 } from "@porchlight/core";
+import { noSuch } from "../refusals.ts";
 import { append, type Told } from "./events.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import type { Tables } from "./schema.ts";
@@ -199,7 +199,7 @@ const upsertOutbox = statement<Tables["outboxes"]>()((db, p) =>
 /** The tenant's row, or a refusal. */
 export function* tenantRow(tenant_id: string): Program<TenantRow> {
   const row = yield* one(selectTenant, { tenant_id });
-  if (row === undefined) throw new CodedError("SW_TENANT_NOT_FOUND", "There is no such tenant");
+  if (row === undefined) throw noSuch("tenant");
   return row;
 }
 
@@ -227,7 +227,7 @@ export function* participantRow(key: PersonKey): Program<ParticipantRow> {
     tenant_id: key.tenant_id,
     participant_id: key.participant_id,
   });
-  if (row === undefined) throw new CodedError("SW_NOT_FOUND", "There is no such participant");
+  if (row === undefined) throw noSuch("participant");
   return row;
 }
 

@@ -1,11 +1,11 @@
 import {
-  CodedError,
   type EventFrame,
   invalid,
   type JsonObject,
   type RoomBody,
   type RoomFacts,
 } from "@porchlight/core";
+import { noSuch } from "../refusals.ts";
 import { append, type Told } from "./events.ts";
 import { present, tenantRow } from "./people.ts";
 import { one, type Program, statement } from "./query.ts";
@@ -95,7 +95,7 @@ export function* findRoom({ tenant_id, room_id }: RoomKey): Program<RoomRow | un
 /** The room's row, or a refusal. */
 export function* roomRow(key: RoomKey): Program<RoomRow> {
   const row = yield* findRoom(key);
-  if (row === undefined) throw new CodedError("SW_ROOM_NOT_FOUND", "There is no such room");
+  if (row === undefined) throw noSuch("room");
   return row;
 }
 

@@ -1,0 +1,26 @@
+import { CodedError, type ErrorCode } from "@porchlight/core";
+
+/** What was asked for and is not there, or is another tenant's: the two are answered in the same words. */
+export function noSuch(what: "room" | "tenant" | "participant" | "token" | "thing"): CodedError {
+  const code =
+    what === "room"
+      ? "SW_ROOM_NOT_FOUND"
+      : what === "tenant"
+        ? "SW_TENANT_NOT_FOUND"
+        : "SW_NOT_FOUND";
+  return new CodedError(code, `There is no such ${what}`);
+}
+
+/** The refusal that goes with a code of `roomRefusal` in core. */
+export function roomError(code: ErrorCode): CodedError {
+  switch (code) {
+    case "SW_ROOM_NOT_FOUND":
+      return noSuch("room");
+    case "SW_NOT_MEMBER":
+      return new CodedError(code, "You have not joined this room");
+    case "SW_ROOM_FROZEN":
+      return new CodedError(code, "This room is archived or closed");
+    default:
+      return new CodedError(code, "This room is read-only for you");
+  }
+}
