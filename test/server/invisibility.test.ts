@@ -1,0 +1,296 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { TRIALS_TIMEOUT_MS, trials } from "../support/runs.ts";
+import { type Person, TestServer } from "../support/server.ts";
+import type { Frame, StreamClient } from "../support/stream.ts";
+
+/**
+ * Let Ann appear offline for a while. Compare with a history in which she
+ * stops typing, clears her manual state and signs off every device instead,
+ * omits all that she did privately, and at the end connects the devices that
+ * she has then. Bob must not be able to tell the two apart.
+ */
+
+const ROOM = "lounge";
+/** Longer than changes are held back, so that what is told late is told within its step. */
+const STEP_MS = 250;
+
+type Act =
+  | { readonly kind: "open"; readonly device: string; readonly state: "online" | "idle" }
+  | { readonly kind: "bye" | "cut" | "typing" | "typingStream"; readonly device: string }
+  | { readonly kind: "heartbeat"; readonly device: string; readonly state: "online" | "idle" }
+  | { readonly kind: "choose"; readonly state: "busy" | "idle" | "online" | "appear_offline" }
+  | { readonly kind: "preferences" | "look" | "stopTyping" | "message" }
+  | { readonly kind: "profile"; readonly name: string };
+
+const device = fc.constantFrom("laptop", "phone");
+const state = fc.constantFrom("online" as const, "idle" as const);
+const anyAct: fc.Arbitrary<Act> = fc.oneof(
+  fc.record({ kind: fc.constant("open" as const), device, state }),
+  fc.record({ kind: fc.constantFrom("bye" as const, "cut" as const), device }),
+  fc.record({ kind: fc.constantFrom("typing" as const, "typingStream" as const), device }),
+  fc.record({ kind: fc.constant("heartbeat" as const), device, state }),
+  fc.record({
+    kind: fc.constantFrom(
+      "preferences" as const,
+      "look" as const,
+      "stopTyping" as const,
+      "message" as const,
+    ),
+  }),
+  fc.record({ kind: fc.constant("profile" as const), name: fc.constantFrom("Ann", "Anna") }),
+);
+const anyChoice: fc.Arbitrary<Act> = fc.record({
+  kind: fc.constant("choose" as const),
+  state: fc.constantFrom("busy" as const, "idle" as const, "online" as const),
+});
+/** What she may do again while she hides, and changes nothing by. */
+const hideAgain: fc.Arbitrary<Act> = fc.constant({ kind: "choose", state: "appear_offline" });
+
+/** Ann's acts that others may see also while she hides. */
+const PUBLIC: readonly Act["kind"][] = ["message", "profile"];
+
+/** One of the two histories, in a server of its own. */
+class History {
+  readonly server: TestServer;
+  readonly #ann: Person;
+  readonly #bob: Person;
+  readonly #hears: StreamClient;
+  readonly #streams = new Map<string, StreamClient>();
+  /** What Bob heard and saw, step by step. */
+  readonly seen: unknown[] = [];
+
+  private constructor(server: TestServer, ann: Person, bob: Person, hears: StreamClient) {
+    this.server = server;
+    this.#ann = ann;
+    this.#bob = bob;
+    this.#hears = hears;
+  }
+
+  static async begin(): Promise<History> {
+    const server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await server.room(ROOM, [ann, bob]);
+    return new History(server, ann, bob, await bob.stream());
+  }
+
+  async do(act: Act): Promise<void> {
+    const stream = "device" in act ? this.#streams.get(act.device) : undefined;
+    switch (act.kind) {
+      case "open":
+        this.#streams.set(
+          act.device,
+          await this.#ann.stream({ device_id: act.device, state: act.state }),
+        );
+        break;
+      case "bye":
+        this.#streams.delete(act.device);
+        await stream?.close();
+        break;
+      case "cut":
+        this.#streams.delete(act.device);
+        if (stream !== undefined) await this.server.cut(stream);
+        break;
+      case "typing":
+        await this.#ann.put("/v1/typing", { room_id: ROOM, typing: true, device_id: act.device });
+        break;
+      case "typingStream":
+        stream?.send({ type: "typing", room_id: ROOM, typing: true });
+        await stream?.heard();
+        break;
+      case "stopTyping":
+        for (const device_id of ["laptop", "phone"])
+          await this.#ann.put("/v1/typing", { room_id: ROOM, typing: false, device_id });
+        break;
+      case "heartbeat":
+        await this.#ann.post("/v1/me/heartbeat", { device_id: act.device, state: act.state });
+        break;
+      case "choose":
+        await this.#ann.put("/v1/me/presence", { state: act.state, device_id: "phone" });
+        break;
+      case "preferences":
+        await this.#ann.put("/v1/me/preferences", { locale: "nl" });
+        break;
+      case "look":
+        await this.#ann.get(`/v1/rooms/${ROOM}/state`);
+        break;
+      case "message":
+        await this.server.admin("POST", `/rooms/${ROOM}/events`, {
+          sender_id: "ann",
+          content: { body: "hi" },
+        });
+        break;
+      case "profile":
+        await this.#ann.put("/v1/me", { display_name: act.name });
+        break;
+      default:
+        act satisfies never;
+    }
+  }
+
+  /** What going offline is, for someone who does not hide. */
+  async leave(): Promise<void> {
+    // Signing a device off ends its typing. The most awake goes last, so that all of them go as one.
+    const devices = (await this.devices()).sort(
+      (a, b) => Number(a.state === "online") - Number(b.state === "online"),
+    );
+    for (const { device_id } of devices) await this.#ann.delete(`/v1/me/devices/${device_id}`);
+    this.#streams.clear();
+    await this.automatic();
+  }
+
+  async automatic(): Promise<void> {
+    await this.server.admin("PUT", "/participants/ann", { presence: null });
+  }
+
+  async devices(): Promise<{ device_id: string; state: "online" | "idle" }[]> {
+    return (await this.#ann.get("/v1/me/presence")).body.data.devices;
+  }
+
+  /** Connects devices in their states, the most awake first. */
+  async connect(
+    devices: readonly { device_id: string; state: "online" | "idle" }[],
+  ): Promise<void> {
+    const awake = devices.toSorted(
+      (a, b) => Number(b.state === "online") - Number(a.state === "online"),
+    );
+    for (const { device_id, state } of awake)
+      await this.do({ kind: "heartbeat", device: device_id, state });
+  }
+
+  /** Lets a step pass, and takes down all that Bob can find out. */
+  async step(): Promise<void> {
+    await this.server.clock.advance(STEP_MS);
+    const frames = (await this.#hears.heard()).filter(
+      ({ participant_id, type }) => type !== "presence" || participant_id === "ann",
+    );
+    const [presence, room, rooms, profile] = await Promise.all([
+      this.#bob.get("/v1/presence?ids=ann,bob"),
+      this.#bob.get(`/v1/rooms/${ROOM}/state`),
+      this.#bob.get("/v1/rooms"),
+      this.#bob.get("/v1/profiles/ann"),
+    ]);
+    this.#hears.send({ type: "subscribe", presence: "all", snapshot: true });
+    const { states } = (await this.#hears.type("presence.snapshot")) as Frame & { states: unknown };
+    const tags = [presence, room, rooms, profile].map(({ headers }) => headers.get("etag"));
+    this.seen.push({
+      frames: frames.map(bare),
+      presence: presence.body,
+      room: room.body,
+      rooms: rooms.body,
+      profile: profile.body,
+      states,
+      tags,
+    });
+  }
+}
+
+/** A frame without what may differ: when it was sent, and the names of events. */
+function bare({ ts: _ts, id: _id, ...frame }: Frame): object {
+  return frame;
+}
+
+async function bothHistories(
+  before: readonly Act[],
+  during: readonly Act[],
+  after: readonly Act[],
+): Promise<[hidden: unknown[], gone: unknown[]]> {
+  const [hiding, leaving] = [await History.begin(), await History.begin()];
+  await using _hiding = hiding.server;
+  await using _leaving = leaving.server;
+  const both = async (first: () => Promise<void>, second: () => Promise<void>): Promise<void> => {
+    await first();
+    await second();
+    await Promise.all([hiding.step(), leaving.step()]);
+  };
+  const same = (act: Act): Promise<void> =>
+    both(
+      () => hiding.do(act),
+      () => leaving.do(act),
+    );
+  for (const act of before) await same(act);
+  await both(
+    () => hiding.do({ kind: "choose", state: "appear_offline" }),
+    () => leaving.leave(),
+  );
+  for (const act of during) {
+    await both(
+      () => hiding.do(act),
+      async () => {
+        if (PUBLIC.includes(act.kind)) await leaving.do(act);
+      },
+    );
+  }
+  await both(
+    () => hiding.automatic(),
+    async () => leaving.connect(await hiding.devices()),
+  );
+  for (const act of after.filter(({ kind }) => PUBLIC.includes(kind))) await same(act);
+  return [hiding.seen, leaving.seen];
+}
+
+describe("appearing offline", () => {
+  test(
+    "is to everyone else, by requests and on the stream, what going offline is",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.oneof({ weight: 5, arbitrary: anyAct }, { weight: 1, arbitrary: anyChoice }),
+            { maxLength: 6 },
+          ),
+          fc.array(
+            fc.oneof({ weight: 8, arbitrary: anyAct }, { weight: 1, arbitrary: hideAgain }),
+            { maxLength: 6 },
+          ),
+          fc.array(anyAct, { maxLength: 3 }),
+          async (before, during, after) => {
+            const [hidden, gone] = await bothHistories(before, during, after);
+            expect(hidden).toEqual(gone);
+          },
+        ),
+        trials(25),
+      );
+    },
+    TRIALS_TIMEOUT_MS,
+  );
+
+  const cases: Record<string, [before: Act[], during: Act[]]> = {
+    "chosen while typing": [
+      [
+        { kind: "open", device: "laptop", state: "online" },
+        { kind: "typingStream", device: "laptop" },
+      ],
+      [{ kind: "typingStream", device: "laptop" }],
+    ],
+    "chosen from nowhere, then returning": [
+      [],
+      [{ kind: "open", device: "laptop", state: "online" }],
+    ],
+    "with private acts": [
+      [{ kind: "open", device: "laptop", state: "online" }],
+      [
+        { kind: "preferences" },
+        { kind: "look" },
+        { kind: "heartbeat", device: "phone", state: "idle" },
+      ],
+    ],
+    "with acts that others may see": [
+      [{ kind: "open", device: "laptop", state: "idle" }],
+      [{ kind: "message" }, { kind: "profile", name: "Anna" }],
+    ],
+    "out of a state set by hand": [
+      [
+        { kind: "open", device: "laptop", state: "online" },
+        { kind: "choose", state: "busy" },
+      ],
+      [{ kind: "cut", device: "laptop" }],
+    ],
+  };
+  for (const [name, [before, during]] of Object.entries(cases)) {
+    test(`${name}, is to everyone else what going offline is`, async () => {
+      const [hidden, gone] = await bothHistories(before, during, [{ kind: "message" }]);
+      expect(hidden).toEqual(gone);
+    });
+  }
+});
