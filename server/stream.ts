@@ -216,7 +216,8 @@ class StreamSocket implements Connection {
     this.#source = undefined;
     // Of a restart the source is kept and written down; a duplicate has taken it over.
     if (source === undefined || why === "restart" || why === "duplicate_connection") return;
-    if (why === "ping_timeout") this.#deps.liveness.lose(this, source);
+    // Whoever is to come back is lost for a moment, not gone.
+    if (STREAM_CLOSE[why].reconnect) this.#deps.liveness.lose(this, source);
     else this.#deps.liveness.close(this, source);
   }
 

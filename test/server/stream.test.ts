@@ -255,6 +255,8 @@ describe("a client that does too much, or too little", () => {
       type === "swp.room.message" ? [Number(stream_position)] : [],
     );
     expect(positions).toEqual(positions.map((_, index) => (positions[0] ?? 0) + index));
+    // It will be back: until then it lingers.
+    expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
     deaf.end();
   });
 });
