@@ -5,6 +5,7 @@ import * as members from "./members.ts";
 import { appendEvent } from "./messages.ts";
 import { keep, kept, tenantsOfParticipant, tenantsOfRoom } from "./operation.ts";
 import * as people from "./people.ts";
+import * as preferences from "./preferences.ts";
 import type { Program } from "./query.ts";
 import * as reading from "./reading.ts";
 import { putRoom } from "./rooms.ts";
@@ -75,11 +76,13 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
       told(people.updateProfile(key, patch, { now, event_id: event_id() })),
     profile: (key) => db.read(people.profile(key)),
     profiles: (tenant_id, query) => db.read(people.profiles(tenant_id, query)),
-    preferences: (key) => db.read(people.preferences(key, defaults)),
+    preferences: (key) => db.read(preferences.preferences(key, defaults)),
     editPreferences: (key, device_id, edits, now) =>
-      told(people.editPreferences(key, device_id, edits, { defaults, now, event_id: event_id() })),
+      told(
+        preferences.editPreferences(key, device_id, edits, { defaults, now, event_id: event_id() }),
+      ),
     updatePreferences: (key, patch, now) =>
-      told(people.updatePreferences(key, patch, { defaults, now, event_id: event_id() })),
+      told(preferences.updatePreferences(key, patch, { defaults, now, event_id: event_id() })),
 
     room: (key, viewer, parts) => db.read(reading.room(key, viewer, parts)),
     roomsOf: (key) => db.read(reading.roomsOf(key)),

@@ -1,23 +1,14 @@
 import {
-  applyEdits,
-  type EditedPreferences,
   isLater,
-  isoOf,
   type ManualState,
   type Me,
   type Participant,
   type ParticipantBody,
-  type PreferenceEdit,
-  type PreferenceRegisters,
-  type Preferences,
-  type PreferencesPatch,
   type ProfilePatch,
   type ProfilesQuery,
-  readPreferences,
   type Stamp,
   stampAfter,
   type TenantBody,
-  writePreferences,
 } from "@porchlight/core";
 import { noSuch } from "../refusals.ts";
 import { append, type Told } from "./events.ts";
@@ -146,54 +137,6 @@ const selectProfiles = statement<{
     .orderBy("participant_id")
     .limit(p.limit)
     .offset(p.offset),
-);
-
-const selectRegisters = statement<PersonKey>()((db, p) =>
-  db
-    .selectFrom("preferences")
-    .select("registers_json")
-    .where("tenant_id", "=", p.tenant_id)
-    .where("participant_id", "=", p.participant_id),
-);
-
-const upsertRegisters = statement<PersonKey & { registers_json: string }>()((db, p) =>
-  db
-    .insertInto("preferences")
-    .values({
-      tenant_id: p.tenant_id,
-      participant_id: p.participant_id,
-      registers_json: p.registers_json,
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(["tenant_id", "participant_id"])
-        .doUpdateSet({ registers_json: p.registers_json }),
-    ),
-);
-
-const selectOutbox = statement<PersonKey & { device_id: string }>()((db, p) =>
-  db
-    .selectFrom("outboxes")
-    .select("applied_seq")
-    .where("tenant_id", "=", p.tenant_id)
-    .where("participant_id", "=", p.participant_id)
-    .where("device_id", "=", p.device_id),
-);
-
-const upsertOutbox = statement<Tables["outboxes"]>()((db, p) =>
-  db
-    .insertInto("outboxes")
-    .values({
-      tenant_id: p.tenant_id,
-      participant_id: p.participant_id,
-      device_id: p.device_id,
-      applied_seq: p.applied_seq,
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(["tenant_id", "participant_id", "device_id"])
-        .doUpdateSet({ applied_seq: p.applied_seq }),
-    ),
 );
 
 /** The tenant's row, or a refusal. */
@@ -327,45 +270,6 @@ export function* profiles(
   return rows.map((row) => ({ participant: participantOf(row), bio: row.bio }));
 }
 
-export function* preferences(
-  key: PersonKey,
-  defaults: Preferences | undefined,
-): Program<Preferences> {
-  return readPreferences(yield* registers(key), defaults);
-}
-
-/** What a program that changes preferences needs besides its arguments. */
-interface Changing {
-  readonly defaults: Preferences;
-  readonly now: number;
-  readonly event_id: string;
-}
-
-export function* updatePreferences(
-  key: PersonKey,
-  patch: PreferencesPatch,
-  options: Changing,
-): Program<Told<Preferences>> {
-  const before = yield* registers(key);
-  return yield* savePreferences(key, before, writePreferences(before, patch, options.now), options);
-}
-
-export function* editPreferences(
-  key: PersonKey,
-  device_id: string,
-  edits: readonly PreferenceEdit[],
-  options: Changing,
-): Program<Told<{ preferences: Preferences } & Omit<EditedPreferences, "registers">>> {
-  const before = yield* registers(key);
-  const outbox = { ...personOf(key), device_id };
-  const applied = (yield* one(selectOutbox, outbox))?.applied_seq ?? 0;
-  const edited = applyEdits({ registers: before, applied_seq: applied }, device_id, edits);
-  const { registers: after, applied_seq, superseded } = edited;
-  yield* one(upsertOutbox, { ...outbox, applied_seq });
-  const { value: preferences, announcements } = yield* savePreferences(key, before, after, options);
-  return { value: { preferences, applied_seq, superseded }, announcements };
-}
-
 /** A participant as everyone in the tenant sees them. */
 export function participantOf(
   row: Pick<
@@ -396,27 +300,6 @@ export function present<T extends object, K extends keyof T>(
 ): { [P in K]?: Exclude<T[P], undefined> } {
   const entries = keys.filter((key) => body[key] !== undefined).map((key) => [key, body[key]]);
   return Object.fromEntries(entries);
-}
-
-/** Writes down what the document stands on, and tells the person's own devices if it has changed. */
-function* savePreferences(
-  key: PersonKey,
-  before: PreferenceRegisters,
-  after: PreferenceRegisters,
-  { defaults, now, event_id }: Changing,
-): Program<Told<Preferences>> {
-  const preferences = readPreferences(after, defaults);
-  yield* one(upsertRegisters, { ...personOf(key), registers_json: JSON.stringify(after) });
-  const { tenant_id, participant_id } = key;
-  const changed = JSON.stringify(preferences) !== JSON.stringify(readPreferences(before, defaults));
-  const ts = isoOf(now);
-  const frame = { type: "swp.me.preferences", id: event_id, tenant_id, ts, preferences } as const;
-  return { value: preferences, announcements: changed ? [{ frame, to: { participant_id } }] : [] };
-}
-
-function* registers(key: PersonKey): Program<PreferenceRegisters> {
-  const row = yield* one(selectRegisters, personOf(key));
-  return row === undefined ? {} : JSON.parse(row.registers_json);
 }
 
 function* announceProfile(
@@ -497,6 +380,6 @@ function withSearch(row: Omit<ParticipantRow, "search">): ParticipantRow {
 }
 
 /** Only the key's own two fields: callers hand in larger objects. */
-function personOf({ tenant_id, participant_id }: PersonKey): PersonKey {
+export function personOf({ tenant_id, participant_id }: PersonKey): PersonKey {
   return { tenant_id, participant_id };
 }
