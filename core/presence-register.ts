@@ -403,15 +403,20 @@ export class PresenceRegister {
     const effective = effectiveState(person, now, this.#rules);
     const own = effective === person.effective ? undefined : effective;
     person.effective = effective;
-    const told = this.#tell(person, now, byHand);
-    this.#schedule(person, now);
+    const visible = visibleState(person, now, this.#rules);
+    const told = this.#tell(person, visible, now, byHand);
+    this.#schedule(person, visible, now);
     return own === undefined && told === undefined
       ? undefined
       : { participant_id: person.participant_id, own, told };
   }
 
-  #tell(person: PersonEntry, now: number, byHand: boolean): VisibleState | undefined {
-    const visible = visibleState(person, now, this.#rules);
+  #tell(
+    person: PersonEntry,
+    visible: VisibleState,
+    now: number,
+    byHand: boolean,
+  ): VisibleState | undefined {
     if (visible === person.told) return undefined;
     const quiet = now >= person.toldAt + this.#rules.coalesce_ms;
     // Asked also when it is quiet: the first choice of a second is one of its five.
@@ -423,7 +428,7 @@ export class PresenceRegister {
     return visible;
   }
 
-  #schedule(person: PersonEntry, now: number): void {
+  #schedule(person: PersonEntry, visible: VisibleState, now: number): void {
     const { idle_after_ms, coalesce_ms } = this.#rules;
     let next = Number.POSITIVE_INFINITY;
     for (const { sources } of person.devices) {
@@ -433,8 +438,7 @@ export class PresenceRegister {
           next = Math.min(next, source.activeAt + idle_after_ms);
       }
     }
-    if (person.told !== visibleState(person, now, this.#rules))
-      next = Math.min(next, person.toldAt + coalesce_ms);
+    if (person.told !== visible) next = Math.min(next, person.toldAt + coalesce_ms);
     else if (isForgettable(person)) {
       const quietAt = person.toldAt + Math.max(coalesce_ms, SECOND_MS);
       if (quietAt <= now) {
@@ -455,8 +459,10 @@ function openSource(
   now: number,
 ): SourceEntry {
   const device = deviceOf(person, name.device_id);
-  const sibling = device.sources.find(({ instance }) => instance === name.instance);
+  const known = device.sources.find((source) => isSameSource(source, name));
+  const sibling = known ?? device.sources.find(({ instance }) => instance === name.instance);
   if (name.door !== "rest") endRestSources(person, name.device_id);
+  if (known !== undefined) end(device, (each) => each === known);
   const source: SourceEntry = {
     door: name.door,
     instance: name.instance,
@@ -467,7 +473,6 @@ function openSource(
     device,
     ended: false,
   };
-  end(device, (each) => isSameSource(each, name));
   device.sources.push(source);
   listen(source, activity, now);
   endSurplus(person, source);
@@ -566,9 +571,15 @@ function endRestSources(person: PersonEntry, device_id: string): void {
 }
 
 function dropEnded(person: PersonEntry, now: number, rules: PresenceRules): void {
-  for (const device of person.devices)
-    removeWhere(device.sources, (source) => endOf(source, rules) <= now);
-  removeWhere(person.devices, (device) => device.sources.length === 0);
+  const { devices } = person;
+  for (let index = devices.length - 1; index >= 0; index -= 1) {
+    const sources = devices[index]?.sources ?? [];
+    for (let each = sources.length - 1; each >= 0; each -= 1) {
+      const source = sources[each];
+      if (source !== undefined && endOf(source, rules) <= now) sources.splice(each, 1);
+    }
+    if (sources.length === 0) devices.splice(index, 1);
+  }
 }
 
 function removeWhere<T>(list: T[], ended: (item: T) => boolean): void {

@@ -58,10 +58,11 @@ export class TypingRegister {
     const mayTell = this.#count(typist, now);
     if (typist.toldAt === undefined && !mayTell) return undefined;
     typist.sources.set(signal.source, now + this.#rules.typing_ttl_ms);
-    const begins = typist.toldAt === undefined;
-    if (begins) typist.toldAt = now;
+    // A renewal only moves the end later: the deadline that is set comes up and looks again.
+    if (typist.toldAt !== undefined) return undefined;
+    typist.toldAt = now;
     this.#schedule(typist, now);
-    return begins ? changeOf(typist, true) : undefined;
+    return changeOf(typist, true);
   }
 
   /** Ends one source's signal early. Returns a change when it was the last of the person in the room. */
@@ -171,7 +172,6 @@ export class TypingRegister {
   #schedule(typist: Typist, now: number): void {
     const { toldAt, sources, windowAt } = typist;
     if (toldAt !== undefined) {
-      // A renewal only moves the end later: let the old deadline come up and look again.
       this.#deadlines.setAtLatest(
         typist,
         Math.min(Math.max(...sources.values()), toldAt + this.#rules.typing_retell_ms),

@@ -176,6 +176,12 @@ describe("the README", () => {
     expect(rooms).toMatchObject({ data: [{ id: "porch", name: "Porch", member_count: 1 }] });
   });
 
+  test("promises a bench that works", async () => {
+    expect(README).toContain("bun run bench");
+    const table = await outputOf([process.execPath, "test/bench/rules.ts", "--short"]);
+    expect(table).toMatch(/^\| 1000 \| heartbeat on a socket \| \d+ \|/m);
+  });
+
   test("promises a build of one file, which answers --help", async () => {
     expect(README).toContain("bun run build");
     await outputOf([process.execPath, "run", "build"]);
