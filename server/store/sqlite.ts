@@ -7,6 +7,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
+import { systemClock } from "../clock.ts";
 import { type Call, compile, type Program } from "./query.ts";
 import { MIGRATIONS, type Tables } from "./schema.ts";
 
@@ -31,6 +32,11 @@ interface Job {
 }
 
 const WAL_ATTEMPTS = 100;
+/** How long opening and closing wait for another process that writes. */
+const OPEN_WITHIN_MS = 5_000;
+/** How often and how long after each other a commit is tried while another process writes: for five seconds. */
+const BUSY_TRIES = 50;
+const BUSY_RETRY_MS = 100;
 
 type Prepared = (values: Call["values"]) => readonly unknown[];
 
@@ -50,6 +56,8 @@ export function openSqlite(
   const { synchronous = "FULL", trace } = options;
   const db = connect(file, trace);
   db.pragma(`synchronous = ${synchronous}`);
+  db.pragma("busy_timeout = 0");
+  const { timer } = systemClock();
   const prepared = new Map<Call["statement"], Prepared>();
   const begin = db.prepare("begin");
   const beginImmediate = db.prepare("begin immediate");
@@ -75,13 +83,22 @@ export function openSqlite(
     return run(values);
   }
 
-  function flush(): void {
-    const jobs = queue;
-    queue = [];
-    if (jobs.length === 0) return;
-    let after: (() => void)[];
+  function flush(tries = 1): void {
+    if (queue.length === 0) return;
     try {
       beginImmediate.run();
+    } catch (error) {
+      // Another process writes. Waiting for it here would hold up everyone who only reads or listens.
+      if (isBusy(error) && tries < BUSY_TRIES) timer(BUSY_RETRY_MS, () => flush(tries + 1));
+      else for (const job of takeQueue()) job.fail(unavailable(error));
+      return;
+    }
+    commitAll(takeQueue());
+  }
+
+  function commitAll(jobs: readonly Job[]): void {
+    let after: (() => void)[];
+    try {
       after = jobs.map(attempt);
       commit.run();
     } catch (cause) {
@@ -90,6 +107,12 @@ export function openSqlite(
       return;
     }
     for (const each of after) each();
+  }
+
+  function takeQueue(): Job[] {
+    const jobs = queue;
+    queue = [];
+    return jobs;
   }
 
   function attempt(job: Job): () => void {
@@ -122,7 +145,7 @@ export function openSqlite(
     },
     write(program, committed) {
       return new Promise((resolve, reject) => {
-        if (queue.length === 0) setImmediate(flush);
+        if (queue.length === 0) setImmediate(() => flush());
         queue.push({
           run: () => {
             const result = answer(program);
@@ -136,7 +159,9 @@ export function openSqlite(
       });
     },
     close() {
-      flush();
+      if (!db.open) return;
+      db.pragma(`busy_timeout = ${OPEN_WITHIN_MS}`);
+      flush(BUSY_TRIES);
       db.close();
     },
   };
@@ -154,7 +179,7 @@ const dialect = new Kysely<Tables>({
 /** A connection to tables that are up to date, or none. */
 function connect(file: string, trace: ((sql: string) => void) | undefined): Database.Database {
   const verbose = trace && ((sql: unknown) => trace(String(sql)));
-  const db = new Database(file, { timeout: 5_000, verbose });
+  const db = new Database(file, { timeout: OPEN_WITHIN_MS, verbose });
   try {
     writeAhead(db);
     migrate(db);
@@ -219,6 +244,10 @@ function translated(error: unknown): unknown {
     !(error instanceof Database.SqliteError) ||
     /^SQLITE_(CONSTRAINT|ERROR|MISMATCH|RANGE)/.test(error.code);
   return isOurs ? error : unavailable(error);
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code === "SQLITE_BUSY";
 }
 
 function unavailable(cause: unknown): CodedError {

@@ -153,6 +153,25 @@ describe("Store, on SQLite", () => {
     ]);
   });
 
+  test("while another process writes, requests that only read are answered, and writes wait for it", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("shared.db");
+    await using server = await TestServer.start({ file });
+    const ann = await server.person("ann");
+    const other = new Database(file);
+    other.exec("begin immediate");
+    let written = false;
+    const write = ann.put("/v1/me", { bio: "Waited." }).then((reply) => {
+      written = true;
+      return reply;
+    });
+    for (let read = 0; read < 20; read += 1) expect((await ann.get("/v1/me")).status).toBe(200);
+    expect(written).toBe(false);
+    other.exec("commit");
+    other.close();
+    expect((await write).body.data.bio).toBe("Waited.");
+  });
+
   test("a heartbeat writes nothing, by request or on a stream", async () => {
     using directory = new TestDirectory();
     const file = directory.file("quiet.db");
