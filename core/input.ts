@@ -87,10 +87,8 @@ function oneOf(values: readonly unknown[]): string {
   return values.length > 1 ? `one of ${said}` : said;
 }
 
-/** An unknown `type` of a frame says which types there are; a union of values says what each of them must be. */
+/** A value that may be several things is told what each of them must be. */
 function unionMessage(issue: z.core.$ZodIssueInvalidUnion): string {
-  if (issue.discriminator !== undefined)
-    return 'must be one of "heartbeat", "typing", "subscribe", "bye"';
   const messages = issue.errors.flatMap((issues) => issues.map(messageOf));
   return [...new Set(messages)].join(" or ");
 }

@@ -297,22 +297,28 @@ export const ProfilesQuery: Schema<ProfilesQuery> = z.object({
 });
 
 /** A frame from the client. Keys that are not known are ignored, so that newer clients can talk to older servers. */
-export const ClientFrameSchema: Schema<ClientFrame> = z.discriminatedUnion("type", [
-  z.object({
-    type: z.literal("heartbeat"),
-    state: z.enum(["online", "idle"]),
-    idle_for_ms: optional(duration),
-  }),
-  z.object({ type: z.literal("typing"), room_id: id, typing: z.boolean() }),
-  z.object({
-    type: z.literal("subscribe"),
-    presence: z.union([z.enum(["all", "none"]), texts(MAX_IDS)], {
-      error: `must be "all", "none" or a list of at most ${MAX_IDS} ids`,
+export const ClientFrameSchema: Schema<ClientFrame> = z.discriminatedUnion(
+  "type",
+  [
+    z.object({
+      type: z.literal("heartbeat"),
+      state: z.enum(["online", "idle"]),
+      idle_for_ms: optional(duration),
     }),
-    snapshot: optional(z.boolean()),
-  }),
-  z.object({ type: z.literal("bye") }),
-]);
+    z.object({ type: z.literal("typing"), room_id: id, typing: z.boolean() }),
+    z.object({
+      type: z.literal("subscribe"),
+      presence: z.union([z.enum(["all", "none"]), texts(MAX_IDS)], {
+        error: `must be "all", "none" or a list of at most ${MAX_IDS} ids`,
+      }),
+      snapshot: optional(z.boolean()),
+    }),
+    z.object({ type: z.literal("bye") }),
+  ],
+  {
+    error: 'must be one of "heartbeat", "typing", "subscribe", "bye"',
+  },
+);
 
 /** `PUT /v1/admin/tenants/{id}`. An absent key keeps what is stored. */
 export interface TenantBody {
