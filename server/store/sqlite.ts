@@ -48,14 +48,10 @@ type Prepared = (values: Call["values"]) => readonly unknown[];
  */
 export function openSqlite(
   file: string,
-  options: {
-    synchronous?: "FULL" | "NORMAL" | undefined;
-    trace?: ((sql: string) => void) | undefined;
-  } = {},
+  options: { trace?: ((sql: string) => void) | undefined } = {},
 ): SqlDatabase {
-  const { synchronous = "FULL", trace } = options;
-  const db = connect(file, trace);
-  db.pragma(`synchronous = ${synchronous}`);
+  const db = connect(file, options.trace);
+  db.pragma("synchronous = FULL");
   db.pragma("busy_timeout = 0");
   const { timer } = systemClock();
   const prepared = new Map<Call["statement"], Prepared>();
