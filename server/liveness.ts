@@ -21,7 +21,7 @@ import {
 } from "@porchlight/core";
 import { Alarm, type Clock } from "./clock.ts";
 import type { Hub } from "./hub.ts";
-import type { PersonKey, PresenceFacts } from "./store/store.ts";
+import type { Announcement, PersonKey, PresenceFacts } from "./store/store.ts";
 
 /** What lives of one tenant, and when it next has to be looked at. */
 interface Tenant {
@@ -161,6 +161,19 @@ export class Liveness {
       tenant_id,
       this.#tenant(tenant_id).typing.stopRoom(room_id, this.#clock.monotonic()),
     );
+  }
+
+  /** Whoever sends, leaves, or stands in a room that closes has ceased to type there: to be told before the event is. */
+  follow({ frame }: Announcement): void {
+    const { tenant_id, type, room_id, sender_id, participant_id } = frame;
+    if (typeof room_id !== "string") return;
+    if (type === "swp.room.message" && typeof sender_id === "string") {
+      this.stopTyping({ tenant_id, participant_id: sender_id }, { room_id });
+    }
+    const leaves = type === "swp.room.member" && frame.membership !== "join";
+    if (leaves && typeof participant_id === "string")
+      this.stopTyping({ tenant_id, participant_id }, { room_id });
+    if (type === "swp.room.state" && frame.state !== "open") this.stopTypingIn(tenant_id, room_id);
   }
 
   /** A person's state as a viewer sees it: their own live, of everyone else what was last told. */

@@ -63,7 +63,7 @@ export async function startServer(
   const liveness = new Liveness({ clock, hub, rules });
   const store = openConfigured(config, (announcement) => {
     try {
-      endTyping(liveness, announcement);
+      liveness.follow(announcement);
       hub.announce(announcement);
     } catch (error) {
       // What is written is written: that telling it failed must not fail the write, nor those behind it.
@@ -135,29 +135,6 @@ async function takeUp(store: Store, liveness: Liveness, clock: Clock): Promise<v
   const downMs =
     kept === undefined ? Number.POSITIVE_INFINITY : Math.max(0, clock.wall() - kept.keptAt);
   if (kept !== undefined && downMs <= RESTART_WITHIN_MS) liveness.restore(kept.devices, downMs);
-}
-
-/** Whoever sends, leaves, or stands in a room that closes has ceased to type there, and others hear that first. */
-function endTyping(liveness: Liveness, { frame }: Announcement): void {
-  const { tenant_id, type } = frame;
-  const [room_id, sender_id, participant_id] = [
-    frame.room_id,
-    frame.sender_id,
-    frame.participant_id,
-  ];
-  if (typeof room_id !== "string") return;
-  if (type === "swp.room.message" && typeof sender_id === "string") {
-    liveness.stopTyping({ tenant_id, participant_id: sender_id }, { room_id });
-  }
-  if (
-    type === "swp.room.member" &&
-    frame.membership !== "join" &&
-    typeof participant_id === "string"
-  ) {
-    liveness.stopTyping({ tenant_id, participant_id }, { room_id });
-  }
-  if (type === "swp.room.state" && frame.state !== "open")
-    liveness.stopTypingIn(tenant_id, room_id);
 }
 
 /** Closes every socket, a share at a time, each with its own moment to come back. */
