@@ -1,4 +1,5 @@
 import { DEFAULT_PREFERENCES } from "@porchlight/core";
+import type { Server } from "bun";
 import { createApp } from "./app.ts";
 import { openAuth } from "./auth.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -86,14 +87,11 @@ export async function startServer(
   const url = `http://${server.hostname}:${server.port}`;
   log("info", "server.listening", { url });
 
-  async function stop(): Promise<void> {
+  async function stop(server: Server<unknown>): Promise<void> {
     log("info", "server.stopping", { sockets: hub.size });
     hub.stop();
     await closeSockets(hub, clock);
-    const finished = app.server?.stop(false);
-    // Whoever is still sending then, such as a slow upload, is not waited for.
-    await Promise.race([finished, pause(clock, FINISH_WITHIN_MS)]);
-    await app.server?.stop(true);
+    await finishRequests(server, clock);
     liveness.stop();
     await store.keepDevices(liveness.remember(), clock.wall());
     await store.close();
@@ -105,7 +103,7 @@ export async function startServer(
     store,
     routes: app.routes.map(({ method, path }) => ({ method, path })),
     stop: () => {
-      stopping ??= stop().catch((error: unknown) => {
+      stopping ??= stop(server).catch((error: unknown) => {
         log("error", "server.stop_failed", errorFields(error));
         throw error;
       });
@@ -150,6 +148,17 @@ async function closeSockets(hub: Hub, clock: Clock): Promise<void> {
 function closeForRestart(hub: Hub, connection: Connection): void {
   const delayMs = Math.floor(Math.random() * RETURN_WITHIN_MS);
   hub.close(connection, "restart", String(delayMs));
+}
+
+/** Waits for what runs, but not for whoever is still sending then, such as a slow upload. */
+async function finishRequests(server: Server<unknown>, clock: Clock): Promise<void> {
+  let callOff = (): void => undefined;
+  const tooLong = new Promise<void>((resolve) => {
+    callOff = clock.timer(FINISH_WITHIN_MS, resolve);
+  });
+  await Promise.race([server.stop(false), tooLong]);
+  callOff();
+  await server.stop(true);
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

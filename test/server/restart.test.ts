@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { TestClock } from "../support/clock.ts";
 import { ServerProcess, temporaryFolder } from "../support/process.ts";
@@ -94,6 +95,48 @@ describe("an orderly restart", () => {
     expect((await server.request("GET", "/healthz")).status).toBe(200);
     await server.clock.advance(5_000);
     await stopped;
+  });
+});
+
+describe("a client that sends slowly", () => {
+  /** A request whose body has begun to arrive. */
+  async function beginUpload(server: TestServer, token: string): Promise<{ hangUp: () => void }> {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => undefined);
+    await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+    const head = `PUT /v1/me HTTP/1.1\r\nHost: x.example\r\nAuthorization: Bearer ${token}\r\nContent-Length: 100\r\n\r\n`;
+    await new Promise<void>((resolve) => socket.write(`${head}{"bio":`, () => resolve()));
+    return { hangUp: () => void socket.destroy() };
+  }
+
+  test("does not hold up a stop for longer than 3 s, and who was there is written down", async () => {
+    using folder = temporaryFolder();
+    const [clock, file] = [new TestClock(), join(folder.path, "porchlight.db")];
+    const before = await TestServer.start({ clock, file });
+    const [ann, bob] = [await before.person("ann"), await before.person("bob")];
+    await ann.stream({ device_id: "a" });
+    const upload = await beginUpload(before, bob.token);
+    expect((await bob.get("/v1/me")).status).toBe(200);
+    const stopped = before.stop();
+    for (let step = 0; step < 4; step += 1) await clock.advance(1_000);
+    await stopped;
+    upload.hangUp();
+    await using after = await TestServer.start({ clock, file });
+    const states = (await after.request("GET", "/v1/presence?ids=ann", { token: bob.token })).body
+      .data;
+    expect(states).toEqual({ ann: "online" });
+  });
+
+  test("and hangs up is no failure of the server", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const upload = await beginUpload(server, ann.token);
+    expect((await ann.get("/v1/me")).body.data.bio).toBeNull();
+    upload.hangUp();
+    for (let round = 0; round < 20; round += 1)
+      expect((await ann.get("/v1/me")).body.data.bio).toBeNull();
+    expect(server.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
 });
 
