@@ -84,9 +84,16 @@ export interface ResyncFrame {
   readonly ts: string;
 }
 
+/** The answer to a heartbeat that asked for one. */
+export interface HeartbeatFrame {
+  readonly type: "heartbeat";
+  readonly ts: string;
+}
+
 /** Everything the server says. */
 export type ServerFrame =
   | HelloFrame
+  | HeartbeatFrame
   | PresenceFrame
   | PresenceSnapshotFrame
   | TypingFrame
@@ -100,6 +107,8 @@ export type ClientFrame =
       readonly type: "heartbeat";
       readonly state: Statement;
       readonly idle_for_ms?: number | undefined;
+      /** Asks for an answer, by which a client knows that the connection is alive. */
+      readonly ack?: boolean | undefined;
     }
   | { readonly type: "typing"; readonly room_id: string; readonly typing: boolean }
   | {

@@ -31,6 +31,7 @@ export {
   type CloseReason,
   type ErrorFrame,
   type EventFrame,
+  type HeartbeatFrame,
   type HelloFrame,
   type PresenceFrame,
   type PresenceSnapshotFrame,

@@ -304,6 +304,7 @@ export const ClientFrameSchema: Schema<ClientFrame> = z.discriminatedUnion(
       type: z.literal("heartbeat"),
       state: z.enum(["online", "idle"]),
       idle_for_ms: optional(duration),
+      ack: optional(z.boolean()),
     }),
     z.object({ type: z.literal("typing"), room_id: id, typing: z.boolean() }),
     z.object({

@@ -226,6 +226,7 @@ class StreamSocket implements Connection {
     switch (frame.type) {
       case "heartbeat":
         liveness.hear(this, source, frame);
+        if (frame.ack === true) hub.send(this, { type: "heartbeat", ts: this.#ts() });
         return;
       case "typing":
         this.#type(frame);

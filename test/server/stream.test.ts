@@ -103,6 +103,18 @@ describe("GET /v1/stream", () => {
     expect((await ann.get("/v1/me")).body.error.code).toBe("SW_AUTH_INVALID_TOKEN");
   });
 
+  test("answers a heartbeat that asks for it, and no other", async () => {
+    await using server = await TestServer.start();
+    const stream = await (await server.person("ann")).stream();
+    await stream.heard();
+    stream.send({ type: "heartbeat", state: "online" });
+    expect(await stream.heard()).toEqual([]);
+    stream.send({ type: "heartbeat", state: "online", ack: true });
+    expect(await stream.heard()).toEqual([
+      { type: "heartbeat", ts: new Date(server.clock.wall()).toISOString() },
+    ]);
+  });
+
   test("answers a plain request and a faulty query with every fault", async () => {
     await using server = await TestServer.start();
     const ann = await server.person("ann");
