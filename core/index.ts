@@ -64,6 +64,7 @@ export {
   type PreferenceRegisters,
   type Preferences,
   type PreferencesPatch,
+  patchOf,
   preferenceLeaves,
   preferenceWarnings,
   type QuietHours,
@@ -103,7 +104,13 @@ export {
   restDevice,
   type SourceName,
 } from "./presence-register.ts";
-export { type Me, type ProfilePatch, readOnlyFaults, writablePart } from "./profile.ts";
+export {
+  type Me,
+  type Profile,
+  type ProfilePatch,
+  readOnlyFaults,
+  writablePart,
+} from "./profile.ts";
 export { isQuiet } from "./quiet-hours.ts";
 export { editedAt, isLater, type Stamp, stampAfter } from "./registers.ts";
 export {

@@ -159,16 +159,8 @@ export function readPreferences(
   registers: PreferenceRegisters,
   defaults: Preferences = DEFAULT_PREFERENCES,
 ): Preferences {
-  const document: Record<string, unknown> = {};
-  for (const [path, { value }] of Object.entries(registers)) {
-    const [key = path, inner] = path.split(".");
-    if (inner === undefined) document[key] = value;
-    else
-      document[key] = mergeObjects(isObject(document[key]) ? document[key] : {}, {
-        [inner]: value,
-      });
-  }
-  return mergeObjects(defaults, document);
+  const leaves = Object.entries(registers).map(([path, { value }]) => [path, value] as const);
+  return mergeObjects(defaults, patchOf(leaves));
 }
 
 /** What in a valid document probably does not mean what it says. */
@@ -207,6 +199,14 @@ export function preferenceLeaves(patch: object, prefix = ""): PreferenceLeaf[] {
       ? preferenceLeaves(value, `${prefix}${key}.`)
       : [[`${prefix}${key}`, value] as const];
   });
+}
+
+/** The patch that has these leaves: what {@link preferenceLeaves} has taken apart. */
+export function patchOf(leaves: readonly PreferenceLeaf[]): PreferencesPatch {
+  return leaves.reduce<PreferencesPatch>((patch, [path, value]) => {
+    const [key = path, inner] = path.split(".");
+    return mergeObjects(patch, { [key]: inner === undefined ? value : { [inner]: value } });
+  }, {});
 }
 
 function mergeObjects<T extends object>(base: T, patch: object): T {

@@ -1,6 +1,6 @@
 import type { Fault } from "./errors.ts";
 import type { PresenceState } from "./presence.ts";
-import type { JsonObject } from "./room-state.ts";
+import type { JsonObject, Participant } from "./room-state.ts";
 
 /** A participant in their own eyes. */
 export interface Me {
@@ -23,6 +23,12 @@ export interface Me {
     readonly name: string;
     readonly features: JsonObject;
   };
+}
+
+/** What others may read of a person. */
+export interface Profile {
+  readonly participant: Participant;
+  readonly bio: string | null;
 }
 
 /** What a person may change of their own profile. An absent key is not touched. */

@@ -4,6 +4,7 @@ import {
   type Me,
   type Participant,
   type ParticipantBody,
+  type Profile,
   type ProfilePatch,
   type ProfilesQuery,
   type Stamp,
@@ -14,7 +15,7 @@ import { noSuch } from "../refusals.ts";
 import { append, type Told } from "./events.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import type { Tables } from "./schema.ts";
-import type { Announcement, PersonKey, PresenceFacts, Profile, StoredMe } from "./store.ts";
+import type { Announcement, PersonKey, PresenceFacts, StoredMe } from "./store.ts";
 
 type TenantRow = Tables["tenants"];
 type ParticipantRow = Tables["participants"];

@@ -7,12 +7,12 @@ import type {
   Me,
   MemberBody,
   MemberFacts,
-  Participant,
   ParticipantBody,
   Plan,
   PreferenceEdit,
   Preferences,
   PreferencesPatch,
+  Profile,
   ProfilePatch,
   ProfilesQuery,
   ReadFacts,
@@ -85,12 +85,6 @@ export interface RoomListing {
   readonly room: RoomFacts;
   readonly counterpart: string | undefined;
   readonly unread_count: number;
-}
-
-/** What others may read of a person. */
-export interface Profile {
-  readonly participant: Participant;
-  readonly bio: string | null;
 }
 
 /** What is stored of a person for their own eyes: {@link Me} without what is live. */
