@@ -1,5 +1,5 @@
 import { CodedError } from "@porchlight/core";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@porchlight/core/clock";
 import type { Config } from "./config.ts";
 import { noSuch } from "./refusals.ts";
 import type { PersonKey, Store, TokenOwner } from "./store/store.ts";

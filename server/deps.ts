@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import type { Clock } from "@porchlight/core/clock";
 import type { Shell } from "./endpoint.ts";
 import type { Hub } from "./hub.ts";
 import type { Liveness } from "./liveness.ts";

@@ -10,8 +10,8 @@ import {
   type StreamClose,
   type TypingChange,
 } from "@porchlight/core";
+import { Alarm, type Clock } from "@porchlight/core/clock";
 import type { ServerWebSocket } from "bun";
-import { Alarm, type Clock } from "./clock.ts";
 import type { Announcement, PersonKey } from "./store/store.ts";
 
 /** A live socket of a person, whatever it speaks. */

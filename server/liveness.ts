@@ -19,7 +19,7 @@ import {
   type TypingSignal,
   type VisibleState,
 } from "@porchlight/core";
-import { Alarm, type Clock } from "./clock.ts";
+import { Alarm, type Clock } from "@porchlight/core/clock";
 import type { Hub } from "./hub.ts";
 import type { Announcement, PersonKey, PresenceFacts } from "./store/store.ts";
 

@@ -1,8 +1,8 @@
 import { DEFAULT_PREFERENCES } from "@porchlight/core";
+import { type Clock, systemClock } from "@porchlight/core/clock";
 import type { Server } from "bun";
 import { createApp } from "./app.ts";
 import { openAuth } from "./auth.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
@@ -11,7 +11,7 @@ import { errorFields, type Log, logToStderr } from "./log.ts";
 import { openStore } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
 
-export type { Clock } from "./clock.ts";
+export type { Clock } from "@porchlight/core/clock";
 export {
   type Config,
   ConfigError,

@@ -50,10 +50,40 @@ describe("core", () => {
   test("is compiled without clocks, timers and I/O", () => {
     const { compilerOptions } = JSON.parse(readFileSync(join(ROOT, "core/tsconfig.json"), "utf8"));
     expect(compilerOptions).toMatchObject({ lib: ["ES2023"], types: [] });
-    const clocks = sourcesIn("core").filter(({ text }) =>
-      /\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bMath\.random\b/.test(text),
+    const clocks = sourcesIn("core").filter(
+      ({ path, text }) =>
+        !path.startsWith("core/client/") &&
+        /\bDate\.now\b|\bnew Date\(\)|\bperformance\b|\bMath\.random\b/.test(text),
     );
     expect(clocks.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("has a client that takes clocks, chance, timers and I/O from two files, where they can be replaced", () => {
+    const users = sourcesIn("core/client").filter(({ text }) =>
+      /\bDate\.now\b|\bnew Date\(\)|\bperformance\.|\bMath\.random\b|\bsetTimeout\(|\bsetInterval\(|\bfetch\(url|\bcrypto\.|\bnavigator\b|\bdocument\b|\bwindow\./.test(
+        text.replaceAll(/\/\*\*[\s\S]*?\*\//g, ""),
+      ),
+    );
+    expect(users.map(({ path }) => path)).toEqual([
+      "core/client/clock.ts",
+      "core/client/runtime.ts",
+    ]);
+  });
+
+  test("has rules that know nothing of the client", () => {
+    const users = sourcesIn("core").filter(
+      ({ path, imports }) =>
+        !path.startsWith("core/client/") && imports.some((each) => each.startsWith("core/client/")),
+    );
+    expect(users.map(({ path }) => path)).toEqual([]);
+  });
+
+  test("has a client without schemas: what the server says has been checked there", () => {
+    const checks = ["zod/mini", "core/input.ts", "core/requests.ts", "core/index.ts"];
+    const users = sourcesIn("core/client").filter(({ imports }) =>
+      imports.some((each) => checks.includes(each)),
+    );
+    expect(users.map(({ path }) => path)).toEqual([]);
   });
 
   test("keeps schemas out of the rules, so that the rules can be bundled without them", () => {
@@ -66,12 +96,11 @@ describe("core", () => {
 });
 
 describe("server", () => {
-  test("takes the rules from the entry of core", () => {
+  test("takes the rules and the clock from their entries", () => {
+    const entries = ["@porchlight/core", "@porchlight/core/clock"];
+    const isOurs = (imported: string): boolean => /^(@porchlight\/)?core\b/.test(imported);
     expect(
-      strangers(
-        "server",
-        (imported) => !imported.startsWith("core/") && !/^@porchlight\/core\/./.test(imported),
-      ),
+      strangers("server", (imported) => !isOurs(imported) || entries.includes(imported)),
     ).toEqual([]);
   });
 
@@ -92,11 +121,9 @@ describe("server", () => {
     expect(users("better-sqlite3")).toEqual(["server/store/sqlite.ts"]);
   });
 
-  test("reads clocks and sets timers in one file only", () => {
-    const readers = sourcesIn("server").filter(
-      ({ path, text }) =>
-        path !== "server/clock.ts" &&
-        /\bDate\.now\(|\bperformance\.now\(|\bsetTimeout\(|\bsetInterval\(/.test(text),
+  test("reads clocks and sets timers nowhere but in its command", () => {
+    const readers = sourcesIn("server").filter(({ text }) =>
+      /\bDate\.now\(|\bperformance\.now\(|\bsetTimeout\(|\bsetInterval\(/.test(text),
     );
     expect(readers.map(({ path }) => path)).toEqual(["server/cli.ts"]);
   });
@@ -111,15 +138,17 @@ describe("tests", () => {
   });
 
   test("of core see nothing behind its entry", () => {
-    const isOurs = (imported: string): boolean =>
-      imported.startsWith("core/") || imported.startsWith("@porchlight/core/");
-    expect(strangers("test/core", (imported) => !isOurs(imported))).toEqual([]);
+    const entries = ["@porchlight/core", "@porchlight/core/client", "@porchlight/core/clock"];
+    const isOurs = (imported: string): boolean => /^(@porchlight\/)?core\b/.test(imported);
+    expect(
+      strangers("test/core", (imported) => !isOurs(imported) || entries.includes(imported)),
+    ).toEqual([]);
   });
 });
 
 describe("every file", () => {
   test("is imported by another, or is an entry", () => {
-    const entries = ["core/index.ts", "server/cli.ts", "server/main.ts"];
+    const entries = ["core/index.ts", "core/client/index.ts", "server/cli.ts", "server/main.ts"];
     const sources = [...sourcesIn("core"), ...sourcesIn("server")];
     const imported = new Set(sources.flatMap(({ imports }) => imports));
     const alone = sources

@@ -1,4 +1,5 @@
 import { CodedError } from "@porchlight/core";
+import { systemClock } from "@porchlight/core/clock";
 import Database from "better-sqlite3";
 import {
   DummyDriver,
@@ -7,7 +8,6 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import { systemClock } from "../clock.ts";
 import { type Call, compile, type Program } from "./query.ts";
 import { MIGRATIONS, type Tables } from "./schema.ts";
 

@@ -1,4 +1,4 @@
-/** The server's only source of time. Tests hand in one that they move themselves. */
+/** The only source of time of a server or a client. Tests hand in one that they move themselves. */
 export interface Clock {
   /** Milliseconds on a clock that no one sets. Sleep of the machine may not count. For typing and the like. */
   monotonic(): number;
