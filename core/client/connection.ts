@@ -181,7 +181,9 @@ export class Connection {
     const { state, idle_for_ms } = activity();
     const said = { device_id, instance, state, idle_for_ms, since: since() };
     const entries = Object.entries(said).filter(([, value]) => value !== undefined);
-    const query = new URLSearchParams(entries.map(([key, value]) => [key, String(value)]));
+    const query = entries
+      .map(([key, value]) => `${key}=${encodeURIComponent(`${value}`)}`)
+      .join("&");
     return `${url.replace(/^http/, "ws").replace(/\/+$/, "")}/v1/stream?${query}`;
   }
 

@@ -1,12 +1,6 @@
 import type { CodedError } from "../errors.ts";
 import { foldFrame } from "../fold.ts";
-import type {
-  HelloFrame,
-  PresenceSnapshotFrame,
-  ResyncFrame,
-  ServerFrame,
-  TypingFrame,
-} from "../frames.ts";
+import type { HelloFrame, ResyncFrame, ServerFrame, TypingFrame } from "../frames.ts";
 import type { PresenceState } from "../presence.ts";
 import type { RoomState } from "../room-state.ts";
 
@@ -234,7 +228,6 @@ export class Replica {
   }
 
   #fold(state: RoomState, frame: ServerFrame): RoomState {
-    if (frame.type === "presence.snapshot") return withPresence(state, frame);
     return foldFrame(state, frame, {
       participant_id: this.#self,
       presenceOf: (id) => this.#presenceOf(id),
@@ -263,16 +256,4 @@ export class Replica {
 /** The same, true until `at`; what was stale before, or never known, stays so. */
 function aged<K extends Known<unknown> | KnownRoom>(known: K, at: number): K {
   return known.status === "current" ? { ...known, status: "stale", stale_since: at } : known;
-}
-
-/** Everyone in a room as a snapshot of everyone's presence has them. */
-function withPresence(state: RoomState, { states }: PresenceSnapshotFrame): RoomState {
-  const presenceOf = (id: string): PresenceState => states[id] ?? "offline";
-  const same = state.members.every((each) => each.presence === presenceOf(each.participant_id));
-  if (same) return state;
-  const members = state.members.map((each) => ({
-    ...each,
-    presence: presenceOf(each.participant_id),
-  }));
-  return { ...state, members };
 }

@@ -131,8 +131,10 @@ export class Rest {
   profiles(
     query: { readonly q?: string; readonly limit?: number; readonly offset?: number } = {},
   ): Promise<Profile[]> {
-    const entries = Object.entries(query).map(([key, value]) => [key, String(value)]);
-    return this.call("GET", `/v1/profiles?${new URLSearchParams(entries)}`);
+    const entries = Object.entries(query).map(
+      ([key, value]) => `${key}=${encodeURIComponent(value)}`,
+    );
+    return this.call("GET", `/v1/profiles?${entries.join("&")}`);
   }
 
   me(): Promise<Me> {

@@ -1,0 +1,379 @@
+import { describe, expect, test } from "bun:test";
+import {
+  applyEdits,
+  CodedError,
+  checkLeaves,
+  composePreferences,
+  DEFAULT_PREFERENCES,
+  EditsRequest,
+  editedAt,
+  mergePreferences,
+  type PreferenceRegisters,
+  type PreferencesPatch,
+  PresenceChoice,
+  parseInput,
+  patchOf,
+  readPreferences,
+} from "@porchlight/core";
+import { type Delivery, Outbox, type OutboxRecord, Rest } from "@porchlight/core/client";
+import type { Clock } from "@porchlight/core/clock";
+import fc from "fast-check";
+import { anyPreferencesPatch } from "../../support/preferences-values.ts";
+import { TRIALS_TIMEOUT_MS, trials } from "../../support/runs.ts";
+
+const EPOCH = Date.parse("2026-03-02T09:00:00.000Z");
+
+/** What becomes of a request on its way. */
+type Fate = "arrives" | "is lost" | "is answered in vain";
+
+/** As much of a server as an outbox needs: what one person has set, by the word of core. */
+class World {
+  now = EPOCH;
+  fate: Fate = "arrives";
+  /** With what every request is refused, if it is. */
+  refusal: string | undefined;
+  /** What happens while the next request is underway. */
+  meanwhile: () => Promise<void> = async () => {};
+  /** What arrived, in order. */
+  readonly arrived: Record<string, unknown>[] = [];
+  readonly #applied = new Map<string, number>();
+  #registers: PreferenceRegisters = {};
+
+  get document(): unknown {
+    return readPreferences(this.#registers);
+  }
+
+  /** The clock of a device, which is wrong by so much. */
+  clock(wrongMs = 0): Clock {
+    const now = (): number => this.now;
+    return { monotonic: now, elapsed: now, wall: () => this.now + wrongMs, timer: () => () => {} };
+  }
+
+  rest(): Rest {
+    const fetch = async (_url: string, { body = "" }: { readonly body?: string }) => {
+      if (this.fate === "is lost") throw new TypeError("The network is down");
+      const text = JSON.stringify(this.#answer(JSON.parse(body)));
+      await this.meanwhile();
+      if (this.fate === "is answered in vain") throw new TypeError("The network is down");
+      return { status: 200, headers: new Headers(), text: async () => text };
+    };
+    return new Rest({ url: "http://porch", token: "t", runtime: { fetch, clock: this.clock() } });
+  }
+
+  /** A device with an outbox, kept in `kept`. */
+  outbox(
+    options: {
+      device_id?: string;
+      wrongMs?: number;
+      kept?: Kept;
+      onDelivery?: (d: Delivery) => void;
+    } = {},
+  ): Outbox {
+    const { device_id = "laptop", wrongMs = 0, kept, onDelivery = () => {} } = options;
+    return new Outbox({ device_id, clock: this.clock(wrongMs), storage: kept, onDelivery });
+  }
+
+  #answer(body: Record<string, unknown>): unknown {
+    this.arrived.push(body);
+    if (this.refusal !== undefined) return { error: { code: this.refusal, message: "Refused" } };
+    return { data: "edits" in body ? this.#edit(body) : this.#choose(body) };
+  }
+
+  #choose(body: unknown): unknown {
+    const { state = "online", edited_at } = parseInput(PresenceChoice, body);
+    return { state, source: "manual", age: this.now - (edited_at ?? 0) };
+  }
+
+  #edit(body: unknown): unknown {
+    const { device_id, sent_at, edits } = parseInput(EditsRequest, body, "patch");
+    const checked = edits.map(({ seq, edited_at, patch }) => ({
+      seq,
+      at: editedAt({ edited_at, sent_at }, this.now),
+      ...checkLeaves(patch),
+    }));
+    const before = { registers: this.#registers, applied_seq: this.#applied.get(device_id) ?? 0 };
+    const { registers, applied_seq, superseded } = applyEdits(before, device_id, checked);
+    this.#registers = registers;
+    this.#applied.set(device_id, applied_seq);
+    const rejected = checked.flatMap(({ seq, faults }) => faults.map((each) => ({ seq, ...each })));
+    return { preferences: this.document, applied_seq, superseded, rejected };
+  }
+}
+
+/** Where an outbox is kept: what was saved is there after a restart, as JSON is. */
+class Kept {
+  #text: string | undefined;
+  /** How often it was saved. */
+  saves = 0;
+  isFull = false;
+
+  async load(): Promise<OutboxRecord | undefined> {
+    return this.#text === undefined ? undefined : JSON.parse(this.#text);
+  }
+
+  async save(record: OutboxRecord): Promise<void> {
+    if (this.isFull) throw new Error("The disk is full");
+    this.saves += 1;
+    this.#text = JSON.stringify(record);
+  }
+}
+
+/** What was refused with, `undefined` when it was not. */
+async function refusalOf(work: Promise<unknown>): Promise<string | undefined> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => (error instanceof CodedError ? error.code : String(error)),
+  );
+}
+
+describe("Outbox", () => {
+  test("keeps a choice until it is delivered, with its age, by whatever clock the device has", async () => {
+    const world = new World();
+    const deliveries: Delivery[] = [];
+    const outbox = world.outbox({
+      wrongMs: -86_400_000,
+      onDelivery: (each) => deliveries.push(each),
+    });
+    await outbox.choose({ state: "busy" });
+    world.now += 60_000;
+    world.fate = "is lost";
+    expect(await refusalOf(outbox.deliverChoice(world.rest()))).toBe("SW_UNAVAILABLE");
+    expect(outbox.record.choice?.choice).toEqual({ state: "busy" });
+    world.fate = "arrives";
+    await outbox.deliverChoice(world.rest());
+    expect(world.arrived).toEqual([
+      {
+        state: "busy",
+        device_id: "laptop",
+        edited_at: "2026-03-01T09:00:00.000Z",
+        sent_at: "2026-03-01T09:01:00.000Z",
+      },
+    ]);
+    expect(outbox.record.choice).toBeNull();
+    expect(deliveries).toMatchObject([{ kind: "choice", answer: { state: "busy" } }]);
+    await outbox.deliver(world.rest());
+    expect(world.arrived).toHaveLength(1);
+  });
+
+  test("keeps only the latest choice, also when an earlier one is just being delivered", async () => {
+    const world = new World();
+    const outbox = world.outbox();
+    await outbox.choose({ state: "busy" });
+    await outbox.choose({ auto: true });
+    world.meanwhile = () => outbox.choose({ state: "appear_offline" });
+    await outbox.deliver(world.rest());
+    world.meanwhile = async () => {};
+    expect(world.arrived).toMatchObject([{ auto: true }]);
+    expect(outbox.record.choice?.choice).toEqual({ state: "appear_offline" });
+    await outbox.deliver(world.rest());
+    expect(world.arrived).toMatchObject([{ auto: true }, { state: "appear_offline" }]);
+  });
+
+  test("joins no edits of different times, and drops a leaf that is set again later", async () => {
+    const world = new World();
+    const outbox = world.outbox();
+    await outbox.edit({ locale: "nl", quiet_hours: { start: "22:00", end: "07:00" } });
+    world.now += 1_000;
+    await outbox.edit({ quiet_hours: { start: "23:00" } });
+    world.now += 1_000;
+    await outbox.edit({ locale: "de" });
+    expect(outbox.record.edits).toEqual([
+      { seq: EPOCH, edited_at: EPOCH, patch: { quiet_hours: { end: "07:00" } } },
+      { seq: EPOCH + 1_000, edited_at: EPOCH + 1_000, patch: { quiet_hours: { start: "23:00" } } },
+      { seq: EPOCH + 2_000, edited_at: EPOCH + 2_000, patch: { locale: "de" } },
+    ]);
+    expect(outbox.patch).toEqual({ locale: "de", quiet_hours: { start: "23:00", end: "07:00" } });
+    await outbox.edit({ locale: "nl", quiet_hours: { start: "21:00", end: "06:00" } });
+    expect(outbox.record.edits).toHaveLength(1);
+  });
+
+  test("sends nothing twice when it is to be delivered twice at once", async () => {
+    const world = new World();
+    const outbox = world.outbox();
+    await Promise.all([outbox.choose({ state: "busy" }), outbox.edit({ locale: "nl" })]);
+    await Promise.all([outbox.deliver(world.rest()), outbox.deliver(world.rest())]);
+    expect(world.arrived).toHaveLength(2);
+  });
+
+  test("keeps nothing of a patch without leaves", async () => {
+    const outbox = new World().outbox();
+    await outbox.edit({ quiet_hours: {}, locale: undefined });
+    expect([outbox.record.edits, outbox.isEmpty]).toEqual([[], true]);
+  });
+
+  test("keeps an edit that is made while earlier ones are being delivered", async () => {
+    const world = new World();
+    const outbox = world.outbox();
+    await outbox.edit({ locale: "nl" });
+    world.now += 1;
+    world.meanwhile = () => outbox.edit({ locale: "de" });
+    await outbox.deliver(world.rest());
+    world.meanwhile = async () => {};
+    expect(outbox.patch).toEqual({ locale: "de" });
+    await outbox.deliver(world.rest());
+    expect(world.document).toMatchObject({ locale: "de" });
+  });
+
+  test("reports what was superseded and what was rejected, and sends neither again", async () => {
+    const world = new World();
+    const young = world.outbox({ device_id: "phone" });
+    const deliveries: Delivery[] = [];
+    const told = world.outbox({ device_id: "tablet", onDelivery: (each) => deliveries.push(each) });
+    await told.edit({ locale: "nl", timezone: "Mars/Olympus" });
+    world.now += 1;
+    await young.edit({ locale: "de" });
+    await young.deliver(world.rest());
+    await told.deliver(world.rest());
+    expect(deliveries).toMatchObject([
+      {
+        kind: "edits",
+        answer: {
+          preferences: { locale: "de", timezone: "UTC" },
+          superseded: [{ seq: EPOCH, path: "locale" }],
+          rejected: [{ seq: EPOCH, path: "timezone" }],
+        },
+      },
+    ]);
+    expect(told.isEmpty).toBe(true);
+  });
+
+  test("reports and drops what is refused for what it is, and keeps what is refused for anything else", async () => {
+    const world = new World();
+    const deliveries: Delivery[] = [];
+    const outbox = world.outbox({ onDelivery: (each) => deliveries.push(each) });
+    await outbox.choose({ state: "busy" });
+    await outbox.edit({ locale: "nl" });
+    for (const code of ["SW_UNAVAILABLE", "SW_AUTH_EXPIRED_TOKEN", "SW_RATE_LIMIT_EXCEEDED"]) {
+      world.refusal = code;
+      expect(await refusalOf(outbox.deliver(world.rest()))).toBe(code);
+    }
+    expect([outbox.record.edits.length, outbox.record.choice?.choice]).toEqual([
+      1,
+      { state: "busy" },
+    ]);
+    expect(deliveries).toEqual([]);
+    world.refusal = "SW_VALIDATION";
+    await outbox.deliver(world.rest());
+    expect(outbox.isEmpty).toBe(true);
+    expect(deliveries).toMatchObject([
+      { kind: "refused", what: "choice", error: { code: "SW_VALIDATION" } },
+      { kind: "refused", what: "edits", error: { code: "SW_VALIDATION" } },
+    ]);
+  });
+
+  test("goes on behind the order of the device when what was kept of it is lost", async () => {
+    const world = new World();
+    const before = world.outbox({ wrongMs: 86_400_000 });
+    await before.edit({ locale: "nl" });
+    await before.deliver(world.rest());
+    const after = world.outbox();
+    world.now += 1_000;
+    await after.edit({ locale: "de" });
+    await after.edit({ time_format: "12h" });
+    await after.deliver(world.rest());
+    expect(world.document).toMatchObject({ locale: "de", time_format: "12h" });
+    expect(after.isEmpty).toBe(true);
+    expect(after.record.last_seq).toBe(EPOCH + 86_400_000 + 2);
+  });
+
+  test("is there after a restart, and has been saved before it says so", async () => {
+    const [world, kept] = [new World(), new Kept()];
+    const first = world.outbox({ kept });
+    await Promise.all([first.choose({ state: "idle" }), first.edit({ locale: "nl" })]);
+    expect(kept.saves).toBe(2);
+    const second = world.outbox({ kept });
+    expect(second.isEmpty).toBe(true);
+    await second.deliver(world.rest());
+    expect(world.document).toMatchObject({ locale: "nl" });
+    expect(world.arrived).toMatchObject([
+      { state: "idle" },
+      { edits: [{ patch: { locale: "nl" } }] },
+    ]);
+    const third = world.outbox({ kept });
+    await third.load();
+    expect(third.isEmpty).toBe(true);
+  });
+
+  test("says so when it cannot be saved, delivers it all the same, and saves the next", async () => {
+    const [world, kept] = [new World(), new Kept()];
+    const outbox = world.outbox({ kept });
+    kept.isFull = true;
+    expect(await refusalOf(outbox.edit({ locale: "nl" }))).toBe("Error: The disk is full");
+    kept.isFull = false;
+    await outbox.edit({ time_format: "12h" });
+    await outbox.deliver(world.rest());
+    expect(world.document).toMatchObject({ locale: "nl", time_format: "12h" });
+  });
+
+  test("tries again to take up what was saved when that failed", async () => {
+    const [world, kept] = [new World(), new Kept()];
+    await world.outbox({ kept }).edit({ locale: "nl" });
+    let isOut = true;
+    const outbox = new Outbox({
+      device_id: "laptop",
+      clock: world.clock(),
+      onDelivery: () => {},
+      storage: {
+        load: () => (isOut ? Promise.reject(new Error("The disk is out")) : kept.load()),
+        save: (record) => kept.save(record),
+      },
+    });
+    expect(await refusalOf(outbox.edit({ time_format: "12h" }))).toBe("Error: The disk is out");
+    isOut = false;
+    await outbox.edit({ push: false });
+    expect(outbox.patch).toEqual({ locale: "nl", push: false });
+  });
+
+  test(
+    "brings three devices with wrong clocks, whose requests get lost and repeated, to one document: the latest of each leaf",
+    async () => {
+      const device = fc.nat(2);
+      const act = fc.oneof(
+        { weight: 3, arbitrary: fc.record({ device, patch: anyPreferencesPatch }) },
+        {
+          weight: 2,
+          arbitrary: fc.record({
+            device,
+            fate: fc.constantFrom<Fate>("arrives", "is lost", "is answered in vain"),
+          }),
+        },
+        { weight: 1, arbitrary: fc.record({ device, restart: fc.constant(true) }) },
+      );
+      const wrong = fc.constantFrom(0, -3_600_000, 86_400_000, 250, -1);
+      await fc.assert(
+        fc.asyncProperty(
+          fc.tuple(wrong, wrong, wrong),
+          fc.array(act, { maxLength: 20, size: "max" }),
+          async (wrongs, acts) => {
+            const world = new World();
+            const devices = wrongs.map((wrongMs, index) => {
+              const options = { device_id: `device-${index}`, wrongMs, kept: new Kept() };
+              return { options, outbox: world.outbox(options) };
+            });
+            let latest: PreferencesPatch = {};
+            for (const each of acts) {
+              // Each at another moment: at the same one, the order of two devices is the server's.
+              world.now += 7;
+              const its = devices[each.device];
+              if (its === undefined) continue;
+              if ("patch" in each) {
+                latest = composePreferences(latest, each.patch);
+                await its.outbox.edit(each.patch);
+              } else if ("fate" in each) {
+                world.fate = each.fate;
+                await refusalOf(its.outbox.deliver(world.rest()));
+              } else its.outbox = world.outbox(its.options);
+            }
+            world.fate = "arrives";
+            for (const { outbox } of devices) await outbox.deliver(world.rest());
+            const { leaves } = checkLeaves(latest);
+            expect(world.document).toEqual(mergePreferences(DEFAULT_PREFERENCES, patchOf(leaves)));
+            expect(devices.every(({ outbox }) => outbox.isEmpty)).toBe(true);
+          },
+        ),
+        trials(500),
+      );
+    },
+    TRIALS_TIMEOUT_MS,
+  );
+});
