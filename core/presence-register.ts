@@ -44,12 +44,12 @@ export interface PresenceChange {
   readonly told: VisibleState | undefined;
 }
 
-/** Which source of a device speaks. */
+/** Which socket of a device speaks. What a device says by request goes to {@link PresenceRegister.beat}. */
 export interface SourceName {
   readonly device_id: string;
   /** The tab or window; the device itself when it has but one. */
   readonly instance: string;
-  readonly door: Door;
+  readonly door: Exclude<Door, "rest">;
 }
 
 /** What a device says about its user: a state, how long ago the user was last active, or both. */
@@ -174,11 +174,24 @@ export class PresenceRegister {
     now: number,
   ): { source: OpenSource; change: PresenceChange | undefined } {
     const person = this.#living(participantId, now);
-    const source = openSource(person, name, activity, now);
+    const source = openSource(person, name, now);
+    listen(source, activity, now);
     return { source, change: this.#settle(person, now) };
   }
 
-  /** Hears what a device says about its user. It is a sign of life as well. */
+  /** Hears what a device says about its user by a single request, with or without a socket: it lives for `presence_ttl_ms`. */
+  beat(
+    participantId: string,
+    deviceId: string,
+    activity: Activity,
+    now: number,
+  ): PresenceChange | undefined {
+    const person = this.#living(participantId, now);
+    hearRequest(person, deviceId, activity, now);
+    return this.#settle(person, now);
+  }
+
+  /** Hears what a device says about its user by a socket. It is a sign of life as well. */
   hear(handle: OpenSource, activity: Activity, now: number): PresenceChange | undefined {
     const source = this.#heard(handle, now);
     if (source === undefined) return undefined;
@@ -365,7 +378,6 @@ export class PresenceRegister {
 
   /** A socket that had run out is heard of after all, as after the machine slept: it is back, unless another took its place. */
   #revive(source: SourceEntry): boolean {
-    if (source.door === "rest") return false;
     const { person, device_id } = source.device;
     const device = deviceOf(this.#person(person.participant_id), device_id);
     if (device.sources.some((other) => isSameSource(other, source))) return false;
@@ -399,13 +411,13 @@ export class PresenceRegister {
 
   /** Drops what has ended, finds out what changed, and sees to it that the person comes up again in time. */
   #settle(person: PersonEntry, now: number, byHand = false): PresenceChange | undefined {
-    dropEnded(person, now, this.#rules);
+    const next = dropEnded(person, now, this.#rules);
     const effective = effectiveState(person, now, this.#rules);
     const own = effective === person.effective ? undefined : effective;
     person.effective = effective;
-    const visible = visibleState(person, now, this.#rules);
+    const visible = visibleState(person, now, this.#rules, effective);
     const told = this.#tell(person, visible, now, byHand);
-    this.#schedule(person, visible, now);
+    this.#schedule(person, visible, next, now);
     return own === undefined && told === undefined
       ? undefined
       : { participant_id: person.participant_id, own, told };
@@ -428,44 +440,37 @@ export class PresenceRegister {
     return visible;
   }
 
-  #schedule(person: PersonEntry, visible: VisibleState, now: number): void {
-    const { idle_after_ms, coalesce_ms } = this.#rules;
-    let next = Number.POSITIVE_INFINITY;
-    for (const { sources } of person.devices) {
-      for (const source of sources) {
-        next = Math.min(next, endOf(source, this.#rules));
-        if (source.activeAt + idle_after_ms > now)
-          next = Math.min(next, source.activeAt + idle_after_ms);
-      }
-    }
-    if (person.told !== visible) next = Math.min(next, person.toldAt + coalesce_ms);
+  /** @param next when the first of the person's sources ends or turns idle, or infinity. */
+  #schedule(person: PersonEntry, visible: VisibleState, next: number, now: number): void {
+    const { coalesce_ms } = this.#rules;
+    let dueAt = next;
+    if (person.told !== visible) dueAt = Math.min(next, person.toldAt + coalesce_ms);
     else if (isForgettable(person)) {
-      const quietAt = person.toldAt + Math.max(coalesce_ms, SECOND_MS);
-      if (quietAt <= now) {
+      dueAt = person.toldAt + Math.max(coalesce_ms, SECOND_MS);
+      if (dueAt <= now) {
         this.#people.delete(person.participant_id);
         this.#deadlines.delete(person);
         return;
       }
-      next = quietAt;
     }
-    if (next < Number.POSITIVE_INFINITY) this.#deadlines.setAtLatest(person, next);
+    if (dueAt < Number.POSITIVE_INFINITY) this.#deadlines.setAtLatest(person, dueAt);
   }
 }
 
 function openSource(
   person: PersonEntry,
-  name: SourceName,
-  activity: Activity,
+  name: Omit<SourceName, "door"> & { readonly door: Door },
   now: number,
 ): SourceEntry {
-  const device = deviceOf(person, name.device_id);
+  const { device_id, instance, door } = name;
+  const device = deviceOf(person, device_id);
   const known = device.sources.find((source) => isSameSource(source, name));
-  const sibling = known ?? device.sources.find(({ instance }) => instance === name.instance);
-  if (name.door !== "rest") endRestSources(person, name.device_id);
+  const sibling = known ?? device.sources.find((source) => source.instance === instance);
+  if (door !== "rest") endRestSources(person, device_id);
   if (known !== undefined) end(device, (each) => each === known);
   const source: SourceEntry = {
-    door: name.door,
-    instance: name.instance,
+    door,
+    instance,
     statement: sibling?.statement,
     activeAt: sibling?.activeAt ?? now,
     seenAt: now,
@@ -474,9 +479,23 @@ function openSource(
     ended: false,
   };
   device.sources.push(source);
-  listen(source, activity, now);
   endSurplus(person, source);
   return source;
+}
+
+/** Nobody has a handle of the source that stands for a device's requests: it is renewed where it is. */
+function hearRequest(
+  person: PersonEntry,
+  device_id: string,
+  activity: Activity,
+  now: number,
+): void {
+  const source =
+    deviceOf(person, device_id).sources.find(({ door }) => door === "rest") ??
+    openSource(person, { device_id, instance: device_id, door: "rest" }, now);
+  source.seenAt = now;
+  source.lingersUntil = undefined;
+  listen(source, activity, now);
 }
 
 function endSurplus(person: PersonEntry, opened: SourceEntry): void {
@@ -489,8 +508,7 @@ function endSurplus(person: PersonEntry, opened: SourceEntry): void {
 
 function signOfLife(person: PersonEntry, by: Actor, now: number): void {
   if (speaksBySocket(person, by)) return;
-  const name = by.device_id ?? restDevice(by.token_id);
-  openSource(person, { device_id: name, instance: name, door: "rest" }, { idle_for_ms: 0 }, now);
+  hearRequest(person, by.device_id ?? restDevice(by.token_id), { idle_for_ms: 0 }, now);
 }
 
 function speaksBySocket({ devices }: Person, { device_id }: Actor): boolean {
@@ -570,16 +588,26 @@ function endRestSources(person: PersonEntry, device_id: string): void {
   }
 }
 
-function dropEnded(person: PersonEntry, now: number, rules: PresenceRules): void {
-  const { devices } = person;
+/** When a living source changes by itself: it turns idle, or it ends. */
+function changesAt(source: Source, now: number, rules: PresenceRules): number {
+  const idleAt = source.activeAt + rules.idle_after_ms;
+  return Math.min(idleAt > now ? idleAt : Number.POSITIVE_INFINITY, endOf(source, rules));
+}
+
+/** Drops what has ended. Returns when the first of the others changes by itself, or infinity. */
+function dropEnded({ devices }: PersonEntry, now: number, rules: PresenceRules): number {
+  let next = Number.POSITIVE_INFINITY;
   for (let index = devices.length - 1; index >= 0; index -= 1) {
     const sources = devices[index]?.sources ?? [];
     for (let each = sources.length - 1; each >= 0; each -= 1) {
       const source = sources[each];
-      if (source !== undefined && endOf(source, rules) <= now) sources.splice(each, 1);
+      if (source === undefined) continue;
+      if (endOf(source, rules) <= now) sources.splice(each, 1);
+      else next = Math.min(next, changesAt(source, now, rules));
     }
     if (sources.length === 0) devices.splice(index, 1);
   }
+  return next;
 }
 
 function removeWhere<T>(list: T[], ended: (item: T) => boolean): void {

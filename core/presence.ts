@@ -109,8 +109,12 @@ export function effectiveState(person: Person, at: number, rules: PresenceRules)
 }
 
 /** A person's state in the eyes of others: whoever appears offline is offline. */
-export function visibleState(person: Person, at: number, rules: PresenceRules): VisibleState {
-  const state = effectiveState(person, at, rules);
+export function visibleState(
+  person: Person,
+  at: number,
+  rules: PresenceRules,
+  state: PresenceState = effectiveState(person, at, rules),
+): VisibleState {
   if (state === "appear_offline") return "offline";
   const hiddenWithoutDevice =
     rules.manual_without_device === "offline" &&

@@ -75,12 +75,19 @@ export class Liveness {
     );
   }
 
-  /** Opens a source of a device: a socket, or a heartbeat by request. */
+  /** Opens a socket of a device. */
   open({ tenant_id, participant_id }: PersonKey, name: SourceName, activity: Activity): OpenSource {
     const { presence } = this.#tenant(tenant_id);
     const { source, change } = presence.open(participant_id, name, activity, this.#clock.elapsed());
     this.#tellPresence(tenant_id, change);
     return source;
+  }
+
+  /** Hears a heartbeat by request. */
+  beat({ tenant_id, participant_id }: PersonKey, device_id: string, activity: Activity): void {
+    this.#presence(tenant_id, (people, now) =>
+      people.beat(participant_id, device_id, activity, now),
+    );
   }
 
   hear({ tenant_id }: PersonKey, source: OpenSource, activity: Activity): void {

@@ -86,7 +86,7 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
       "/v1/me/heartbeat",
       forParticipant(shell, { body: Heartbeat }, ({ caller, body }) => {
         const { device_id, ...activity } = body;
-        liveness.open(caller, { device_id, instance: device_id, door: "rest" }, activity);
+        liveness.beat(caller, device_id, activity);
         const { presence_ttl_ms, heartbeat_ms } = shell.config.timings;
         return {
           data: {

@@ -92,10 +92,9 @@ function measure(size: number): Row[] {
     const source = sources[index];
     if (source !== undefined) register.hear(source, { state: "online" }, round);
   });
-  const phone = { device_id: "phone", instance: "phone", door: "rest" } as const;
   const request = time(
     size,
-    (index, round) => void register.open(idOf(index), phone, { state: "online" }, 10 + round),
+    (index, round) => void register.beat(idOf(index), "phone", { state: "online" }, 10 + round),
   );
 
   const typing = weigh(size, () => {

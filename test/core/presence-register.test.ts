@@ -146,8 +146,10 @@ describe("PresenceRegister open()", () => {
 
   test("a socket keeps what its tab said by request", () => {
     const register = new PresenceRegister(rules());
-    open(register, 0, { door: "rest" }, { state: "idle" });
-    expect(register.open("ann", sourceName(), {}, 1_000).change).toBeUndefined();
+    register.beat("ann", "laptop", { state: "idle" }, 0);
+    expect(
+      register.open("ann", sourceName({ instance: "laptop" }), {}, 1_000).change,
+    ).toBeUndefined();
     expect(register.effective("ann", 1_000)).toBe("idle");
   });
 
@@ -159,8 +161,8 @@ describe("PresenceRegister open()", () => {
 
   test("a socket takes over from the requests of its own device", () => {
     const register = new PresenceRegister(rules());
-    open(register, 0, { door: "rest" });
-    open(register, 0, { door: "rest", device_id: "phone" });
+    register.beat("ann", "laptop", {}, 0);
+    register.beat("ann", "phone", {}, 0);
     const socket = open(register, 0);
     register.close(socket, 1_000);
     expect(register.explain("ann", 1_000).devices.map(({ device_id }) => device_id)).toEqual([
@@ -229,6 +231,55 @@ describe("PresenceRegister hear() and touch()", () => {
       register.expire(320_000);
       expect([end, register.effective("ann", 320_000)]).toEqual([end, "offline"]);
     }
+  });
+});
+
+describe("PresenceRegister beat()", () => {
+  test("a request of a device makes a person visible for presence_ttl_ms, and each lengthens it", () => {
+    const register = new PresenceRegister(rules());
+    expect(register.beat("ann", "phone", { state: "idle" }, 0)).toEqual(both("idle"));
+    expect(register.beat("ann", "phone", {}, 100_000)).toBeUndefined();
+    expect(register.explain("ann", 100_000).devices).toEqual([
+      {
+        device_id: "phone",
+        state: "idle",
+        transports: ["rest"],
+        lastActiveAt: 0,
+        expiresAt: 220_000,
+      },
+    ]);
+    expect(register.expire(219_999)).toEqual([]);
+    expect(register.expire(220_000)).toEqual([both("offline")]);
+  });
+
+  test("what a request leaves out stays as the device said before, until it was gone", () => {
+    const register = new PresenceRegister(rules());
+    register.beat("ann", "phone", { state: "idle", idle_for_ms: 5_000 }, 0);
+    expect(register.beat("ann", "phone", {}, 119_999)).toBeUndefined();
+    expect(register.explain("ann", 119_999).devices).toMatchObject([
+      { state: "idle", lastActiveAt: -5_000 },
+    ]);
+    expect(register.beat("ann", "phone", {}, 239_999)).toEqual(both("online"));
+  });
+
+  test("a device that is heard by a socket and by requests outlives the loss of the socket", () => {
+    const { register, source } = withAnn();
+    register.beat("ann", "laptop", {}, 1_000);
+    expect(register.explain("ann", 1_000).devices).toMatchObject([
+      { device_id: "laptop", transports: ["rest", "stream"] },
+    ]);
+    expect(register.close(source, 2_000)).toBeUndefined();
+    expect(register.expire(121_000)).toEqual([both("offline")]);
+  });
+
+  test("a device that lingers after a restart lives for presence_ttl_ms again", () => {
+    const before = new PresenceRegister(rules());
+    before.beat("ann", "phone", {}, 0);
+    const register = new PresenceRegister(rules());
+    register.restore(before.remember(119_000), 1_000, 0);
+    expect(register.beat("ann", "phone", {}, 19_999)).toBeUndefined();
+    expect(register.expire(139_998)).toEqual([]);
+    expect(register.expire(139_999)).toEqual([both("offline")]);
   });
 });
 
@@ -318,7 +369,7 @@ describe("PresenceRegister isConnected()", () => {
 
 describe("PresenceRegister, of more sources than one person can have", () => {
   const heartbeat = (register: PresenceRegister, device: number, now: number): void =>
-    void open(register, now, { device_id: `device-${device}`, instance: "i", door: "rest" });
+    void register.beat("ann", `device-${device}`, {}, now);
   const devicesOf = (register: PresenceRegister, now: number): string[] =>
     register.explain("ann", now).devices.map(({ device_id }) => device_id);
 
@@ -616,7 +667,7 @@ describe("PresenceRegister remember() and restore()", () => {
 
   test("a device heard by requests keeps the rest of its lifetime where that is longer", () => {
     const register = new PresenceRegister(rules());
-    open(register, 0, { door: "rest" });
+    register.beat("ann", "laptop", {}, 0);
     const soon = restarted(register, 2_000);
     expect(soon.expire(116_999)).toEqual([]);
     expect(soon.expire(117_000)).toEqual([both("offline")]);

@@ -20,9 +20,10 @@ export type Act =
       readonly kind: "open";
       readonly device: string;
       readonly instance: string;
-      readonly door: Door;
+      readonly door: Exclude<Door, "rest">;
       readonly activity: Activity;
     }
+  | { readonly kind: "beat"; readonly device: string; readonly activity: Activity }
   | { readonly kind: "hear"; readonly source: number; readonly activity: Activity }
   | { readonly kind: "touch" | "lose" | "close"; readonly source: number }
   | { readonly kind: "signOff"; readonly device: string }
@@ -122,10 +123,7 @@ function story(all: readonly Seat[], each: Happening, rules: PresenceRules): rea
   // A connection that was lost says nothing any more.
   if (living.some(({ opened, lost }) => opened === each.source && lost)) return all;
   const isBack = (seat: Seat): boolean =>
-    seat.opened === each.source &&
-    !seat.lost &&
-    seat.door !== "rest" &&
-    !living.some((other) => isSameSeat(other, seat));
+    seat.opened === each.source && !seat.lost && !living.some((other) => isSameSeat(other, seat));
   return [
     ...dead.filter((seat) => !isBack(seat)),
     ...after([...living, ...dead.filter(isBack)], each, rules),
@@ -141,6 +139,8 @@ function after(seats: readonly Seat[], each: Happening, rules: PresenceRules): r
   switch (each.kind) {
     case "open":
       return opened(seats, each, rules);
+    case "beat":
+      return requested(seats, each.device, each.activity, each.at, rules);
     case "hear": {
       const speaker = seats.find(({ opened }) => opened === each.source);
       return speaker === undefined
@@ -198,7 +198,11 @@ function said(
 
 function opened(
   before: readonly Seat[],
-  each: Extract<Act, { kind: "open" }> & { at: number; opened: number },
+  each: Omit<Extract<Act, { kind: "open" }>, "kind" | "door"> & {
+    door: Door;
+    at: number;
+    opened: number;
+  },
   rules: PresenceRules,
 ): readonly Seat[] {
   const { device, instance, door, at } = each;
@@ -230,9 +234,19 @@ function acted(seats: readonly Seat[], by: By, at: number, rules: PresenceRules)
       ? sockets.length > 0
       : sockets.some(({ device }) => device === by.device);
   if (needless) return seats;
-  const device = by.device ?? `rest:${by.token}`;
-  const open = { kind: "open", device, instance: device, door: "rest" } as const;
-  return opened(seats, { ...open, activity: { idle_for_ms: 0 }, at, opened: -1 }, rules);
+  return requested(seats, by.device ?? `rest:${by.token}`, { idle_for_ms: 0 }, at, rules);
+}
+
+/** A device speaks by a request: as if it opened, each time anew, a source that nobody can name. */
+function requested(
+  seats: readonly Seat[],
+  device: string,
+  activity: Activity,
+  at: number,
+  rules: PresenceRules,
+): readonly Seat[] {
+  const source = { device, instance: device, door: "rest", activity, at, opened: -1 } as const;
+  return opened(seats, source, rules);
 }
 
 function stateOf(seats: readonly Seat[], now: number, rules: PresenceRules): Statement {

@@ -57,7 +57,15 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
       kind: fc.constant("open" as const),
       device: anyDevice,
       instance: fc.constantFrom("laptop", "tab"),
-      door: fc.constantFrom("stream" as const, "yjs" as const, "rest" as const),
+      door: fc.constantFrom("stream" as const, "yjs" as const),
+      activity: anyActivity,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("beat" as const),
+      device: anyDevice,
       activity: anyActivity,
     }),
   },
@@ -194,6 +202,8 @@ export class PresenceRun {
         this.#handles.push(source);
         return change;
       }
+      case "beat":
+        return this.#register.beat(person, act.device, act.activity, now);
       case "signOff":
         return this.#register.signOff(person, act.device, now);
       case "act":
