@@ -74,9 +74,7 @@ export {
   writePreferences,
 } from "./preferences.ts";
 export {
-  type Device,
   type Door,
-  deviceState,
   devicesState,
   effectiveState,
   endOf,

@@ -1,6 +1,5 @@
 import { DeadlineQueue, type Due } from "./deadlines.ts";
 import {
-  type Device,
   type Door,
   effectiveState,
   endOf,
@@ -67,40 +66,36 @@ export interface Actor {
 
 /** An open source. Opaque: hand it back to the register that gave it. */
 export interface OpenSource extends Source {
-  readonly device: Device & { readonly person: Person };
+  readonly person: Person;
 }
 
-/** A person's devices as they are written down for an orderly restart. Ages are in milliseconds. */
+/** A person's sources as they are written down for an orderly restart. Ages are in milliseconds. */
 export interface RememberedPerson {
   readonly participant_id: string;
   readonly told: VisibleState;
-  readonly devices: readonly {
+  readonly sources: readonly {
     readonly device_id: string;
-    readonly sources: readonly {
-      readonly door: Door;
-      readonly instance: string;
-      readonly statement: Statement | null;
-      readonly active_ms: number;
-      readonly seen_ms: number;
-    }[];
+    readonly door: Door;
+    readonly instance: string;
+    readonly statement: Statement | null;
+    readonly active_ms: number;
+    readonly seen_ms: number;
   }[];
 }
+
+/** What tells the sources of one person apart. */
+type Name = Pick<Source, "device_id" | "instance" | "door">;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface SourceEntry extends Writable<Source> {
-  device: DeviceEntry;
+  person: PersonEntry;
   /** Closed or replaced: its handle is dead. */
   ended: boolean;
 }
 
-interface DeviceEntry extends Device {
-  readonly person: PersonEntry;
-  readonly sources: SourceEntry[];
-}
-
 interface PersonEntry extends Writable<Person>, Due {
-  readonly devices: DeviceEntry[];
+  readonly sources: SourceEntry[];
   effective: PresenceState;
   told: VisibleState;
   toldAt: number;
@@ -196,7 +191,7 @@ export class PresenceRegister {
     const source = this.#heard(handle, now);
     if (source === undefined) return undefined;
     listen(source, activity, now);
-    return this.#settle(source.device.person, now);
+    return this.#settle(source.person, now);
   }
 
   /**
@@ -206,7 +201,7 @@ export class PresenceRegister {
   touch(handle: OpenSource, now: number): PresenceChange | undefined {
     const wasIn = isIn(entryOf(handle));
     const source = this.#heard(handle, now);
-    return source === undefined || wasIn ? undefined : this.#settle(source.device.person, now);
+    return source === undefined || wasIn ? undefined : this.#settle(source.person, now);
   }
 
   /**
@@ -232,7 +227,7 @@ export class PresenceRegister {
     const source = entryOf(handle);
     const lingersUntil = now + this.#rules.disconnect_grace_ms;
     source.lingersUntil = Math.min(lingersUntil, endOf(source, this.#rules));
-    return isIn(source) ? this.#settle(source.device.person, now) : undefined;
+    return isIn(source) ? this.#settle(source.person, now) : undefined;
   }
 
   /** A source signed off: it is gone at once. */
@@ -240,16 +235,15 @@ export class PresenceRegister {
     const source = entryOf(handle);
     const wasIn = isIn(source);
     source.ended = true;
-    end(source.device, (each) => each === source);
-    return wasIn ? this.#settle(source.device.person, now) : undefined;
+    end(source.person, (each) => each === source);
+    return wasIn ? this.#settle(source.person, now) : undefined;
   }
 
   /** A device signed off: all of its sources are gone at once. */
   signOff(participantId: string, deviceId: string, now: number): PresenceChange | undefined {
     const person = this.#people.get(participantId);
-    const device = person?.devices.find(({ device_id }) => device_id === deviceId);
-    if (person === undefined || device === undefined) return undefined;
-    end(device, () => true);
+    if (person === undefined) return undefined;
+    end(person, ({ device_id }) => device_id === deviceId);
     return this.#settle(person, now);
   }
 
@@ -289,7 +283,7 @@ export class PresenceRegister {
     if (person === undefined) return undefined;
     this.#deadlines.delete(person);
     this.#people.delete(participantId);
-    for (const device of person.devices) end(device, () => true);
+    end(person, () => true);
     return person.told === "offline"
       ? undefined
       : { participant_id: participantId, own: "offline", told: "offline" };
@@ -316,10 +310,10 @@ export class PresenceRegister {
 
   /** Everyone who has a device, to be written down before an orderly stop. */
   remember(now: number): RememberedPerson[] {
-    return [...this.#people.values()].flatMap(({ participant_id, told, devices }) =>
-      devices.length === 0
+    return [...this.#people.values()].flatMap(({ participant_id, told, sources }) =>
+      sources.length === 0
         ? []
-        : { participant_id, told, devices: devices.map((device) => rememberDevice(device, now)) },
+        : { participant_id, told, sources: sources.map((source) => rememberSource(source, now)) },
     );
   }
 
@@ -330,29 +324,21 @@ export class PresenceRegister {
    */
   restore(remembered: readonly RememberedPerson[], downMs: number, now: number): void {
     const graceUntil = now + this.#rules.restart_grace_ms;
-    for (const { participant_id, told, devices } of remembered) {
+    for (const { participant_id, told, sources } of remembered) {
       const person = this.#person(participant_id);
       person.told = told;
-      for (const { device_id, sources } of devices) {
-        const device = deviceOf(person, device_id);
-        for (const { door, instance, statement, active_ms, seen_ms } of sources) {
-          const seenAt = now - downMs - seen_ms;
-          const until =
-            door === "rest"
-              ? Math.max(graceUntil, seenAt + this.#rules.presence_ttl_ms)
-              : graceUntil;
-          const activeAt = now - downMs - active_ms;
-          device.sources.push({
-            door,
-            instance,
-            statement: statement ?? undefined,
-            activeAt,
-            seenAt,
-            lingersUntil: until,
-            ended: false,
-            device,
-          });
-        }
+      for (const { statement, active_ms, seen_ms, ...name } of sources) {
+        const seenAt = now - downMs - seen_ms;
+        const restUntil = name.door === "rest" ? seenAt + this.#rules.presence_ttl_ms : graceUntil;
+        person.sources.push({
+          ...name,
+          statement: statement ?? undefined,
+          activeAt: now - downMs - active_ms,
+          seenAt,
+          lingersUntil: Math.max(graceUntil, restUntil),
+          ended: false,
+          person,
+        });
       }
       person.effective = effectiveState(person, now, this.#rules);
       this.#deadlines.set(person, graceUntil);
@@ -378,11 +364,10 @@ export class PresenceRegister {
 
   /** A socket that had run out is heard of after all, as after the machine slept: it is back, unless another took its place. */
   #revive(source: SourceEntry): boolean {
-    const { person, device_id } = source.device;
-    const device = deviceOf(this.#person(person.participant_id), device_id);
-    if (device.sources.some((other) => isSameSource(other, source))) return false;
-    source.device = device;
-    device.sources.push(source);
+    const person = this.#person(source.person.participant_id);
+    if (person.sources.some((other) => isSameSource(other, source))) return false;
+    source.person = person;
+    person.sources.push(source);
     return true;
   }
 
@@ -398,7 +383,7 @@ export class PresenceRegister {
       participant_id,
       manual: undefined,
       alwaysOnline: false,
-      devices: [],
+      sources: [],
       effective: "offline",
       told: "offline",
       toldAt: Number.NEGATIVE_INFINITY,
@@ -415,7 +400,7 @@ export class PresenceRegister {
     const effective = effectiveState(person, now, this.#rules);
     const own = effective === person.effective ? undefined : effective;
     person.effective = effective;
-    const visible = visibleState(person, now, this.#rules, effective);
+    const visible = visibleState(person, now, this.#rules);
     const told = this.#tell(person, visible, now, byHand);
     this.#schedule(person, visible, next, now);
     return own === undefined && told === undefined
@@ -457,28 +442,23 @@ export class PresenceRegister {
   }
 }
 
-function openSource(
-  person: PersonEntry,
-  name: Omit<SourceName, "door"> & { readonly door: Door },
-  now: number,
-): SourceEntry {
-  const { device_id, instance, door } = name;
-  const device = deviceOf(person, device_id);
-  const known = device.sources.find((source) => isSameSource(source, name));
-  const sibling = known ?? device.sources.find((source) => source.instance === instance);
-  if (door !== "rest") endRestSources(person, device_id);
-  if (known !== undefined) end(device, (each) => each === known);
+function openSource(person: PersonEntry, name: Name, now: number): SourceEntry {
+  const known = person.sources.find((source) => isSameSource(source, name));
+  const sibling = known ?? person.sources.find((source) => isSameInstance(source, name));
+  if (name.door !== "rest") endRestSources(person, name.device_id);
+  if (known !== undefined) end(person, (each) => each === known);
   const source: SourceEntry = {
-    door,
-    instance,
+    device_id: name.device_id,
+    door: name.door,
+    instance: name.instance,
     statement: sibling?.statement,
     activeAt: sibling?.activeAt ?? now,
     seenAt: now,
     lingersUntil: undefined,
-    device,
+    person,
     ended: false,
   };
-  device.sources.push(source);
+  person.sources.push(source);
   endSurplus(person, source);
   return source;
 }
@@ -490,20 +470,19 @@ function hearRequest(
   activity: Activity,
   now: number,
 ): void {
+  const name: Name = { device_id, instance: device_id, door: "rest" };
   const source =
-    deviceOf(person, device_id).sources.find(({ door }) => door === "rest") ??
-    openSource(person, { device_id, instance: device_id, door: "rest" }, now);
+    person.sources.find((each) => isSameSource(each, name)) ?? openSource(person, name, now);
   source.seenAt = now;
   source.lingersUntil = undefined;
   listen(source, activity, now);
 }
 
 function endSurplus(person: PersonEntry, opened: SourceEntry): void {
-  const sources = person.devices.flatMap((device) => device.sources);
-  if (sources.length <= MAX_SOURCES) return;
-  const silent = sources.filter((source) => !isOpenSocket(source) && source !== opened);
+  if (person.sources.length <= MAX_SOURCES) return;
+  const silent = person.sources.filter((source) => !isOpenSocket(source) && source !== opened);
   const [oldest] = silent.sort((a, b) => a.seenAt - b.seenAt);
-  if (oldest !== undefined) end(oldest.device, (source) => source === oldest);
+  end(person, (source) => source === oldest);
 }
 
 function signOfLife(person: PersonEntry, by: Actor, now: number): void {
@@ -511,14 +490,14 @@ function signOfLife(person: PersonEntry, by: Actor, now: number): void {
   hearRequest(person, by.device_id ?? restDevice(by.token_id), { idle_for_ms: 0 }, now);
 }
 
-function speaksBySocket({ devices }: Person, { device_id }: Actor): boolean {
-  return devices.some(
-    (device) => (device_id ?? device.device_id) === device.device_id && hasSocket(device),
+function speaksBySocket({ sources }: Person, { device_id }: Actor): boolean {
+  return sources.some(
+    (source) => isOpenSocket(source) && (device_id ?? source.device_id) === source.device_id,
   );
 }
 
 function isForgettable(person: PersonEntry): boolean {
-  return person.devices.length === 0 && person.manual === undefined && !person.alwaysOnline;
+  return person.sources.length === 0 && person.manual === undefined && !person.alwaysOnline;
 }
 
 function mayHurry(person: PersonEntry, now: number): boolean {
@@ -529,20 +508,12 @@ function mayHurry(person: PersonEntry, now: number): boolean {
   return person.urgentCount < URGENT_PER_SECOND;
 }
 
-function deviceOf(person: PersonEntry, device_id: string): DeviceEntry {
-  const known = person.devices.find((device) => device.device_id === device_id);
-  if (known !== undefined) return known;
-  const device: DeviceEntry = { device_id, sources: [], person };
-  person.devices.push(device);
-  return device;
-}
-
 /** A statement holds for all sources of its instance: they are one tab seen through several doors. */
 function listen(speaker: SourceEntry, { state, idle_for_ms }: Activity, now: number): void {
   const activeAt =
     idle_for_ms !== undefined ? now - idle_for_ms : state === "online" ? now : undefined;
-  for (const source of speaker.device.sources) {
-    if (source.instance !== speaker.instance) continue;
+  for (const source of speaker.person.sources) {
+    if (!isSameInstance(source, speaker)) continue;
     if (state !== undefined) source.statement = state;
     if (activeAt !== undefined) source.activeAt = activeAt;
   }
@@ -555,37 +526,40 @@ function entryOf(handle: OpenSource): SourceEntry {
 
 /** Whether a source still counts; one that has run out, was closed or replaced does not. */
 function isIn(source: SourceEntry): boolean {
-  return source.device.sources.includes(source);
+  return source.person.sources.includes(source);
 }
 
-/** Whether two sources of one device have the same name. */
-function isSameSource(
-  a: Pick<Source, "door" | "instance">,
-  b: Pick<Source, "door" | "instance">,
-): boolean {
-  return a.door === b.door && a.instance === b.instance;
+/** Whether two sources are of one tab or window. */
+function isSameInstance(a: Omit<Name, "door">, b: Omit<Name, "door">): boolean {
+  return a.device_id === b.device_id && a.instance === b.instance;
+}
+
+function isSameSource(a: Name, b: Name): boolean {
+  return a.door === b.door && isSameInstance(a, b);
 }
 
 /** Ends sources for good: what has only run out can come back, these cannot. */
-function end(device: DeviceEntry, ends: (source: SourceEntry) => boolean): void {
-  for (const source of device.sources) if (ends(source)) source.ended = true;
-  removeWhere(device.sources, ({ ended }) => ended);
+function end({ sources }: PersonEntry, ends: (source: SourceEntry) => boolean): void {
+  for (let index = sources.length - 1; index >= 0; index -= 1) {
+    const source = sources[index];
+    if (source === undefined || !ends(source)) continue;
+    source.ended = true;
+    sources.splice(index, 1);
+  }
 }
 
 function isOpenSocket({ door, lingersUntil }: Source): boolean {
   return door !== "rest" && lingersUntil === undefined;
 }
 
-function hasSocket(device: Device): boolean {
-  return device.sources.some(isOpenSocket);
-}
-
 /** A socket takes over from the requests of its device, and from every device that only a token stands for. */
 function endRestSources(person: PersonEntry, device_id: string): void {
-  for (const device of person.devices) {
-    if (device.device_id !== device_id && !device.device_id.startsWith("rest:")) continue;
-    end(device, ({ door }) => door === "rest");
-  }
+  end(
+    person,
+    (source) =>
+      source.door === "rest" &&
+      (source.device_id === device_id || source.device_id.startsWith("rest:")),
+  );
 }
 
 /** When a living source changes by itself: it turns idle, or it ends. */
@@ -595,40 +569,27 @@ function changesAt(source: Source, now: number, rules: PresenceRules): number {
 }
 
 /** Drops what has ended. Returns when the first of the others changes by itself, or infinity. */
-function dropEnded({ devices }: PersonEntry, now: number, rules: PresenceRules): number {
+function dropEnded({ sources }: PersonEntry, now: number, rules: PresenceRules): number {
   let next = Number.POSITIVE_INFINITY;
-  for (let index = devices.length - 1; index >= 0; index -= 1) {
-    const sources = devices[index]?.sources ?? [];
-    for (let each = sources.length - 1; each >= 0; each -= 1) {
-      const source = sources[each];
-      if (source === undefined) continue;
-      if (endOf(source, rules) <= now) sources.splice(each, 1);
-      else next = Math.min(next, changesAt(source, now, rules));
-    }
-    if (sources.length === 0) devices.splice(index, 1);
+  for (let index = sources.length - 1; index >= 0; index -= 1) {
+    const source = sources[index];
+    if (source === undefined) continue;
+    if (endOf(source, rules) <= now) sources.splice(index, 1);
+    else next = Math.min(next, changesAt(source, now, rules));
   }
   return next;
 }
 
-function removeWhere<T>(list: T[], ended: (item: T) => boolean): void {
-  for (let index = list.length - 1; index >= 0; index -= 1) {
-    const item = list[index];
-    if (item !== undefined && ended(item)) list.splice(index, 1);
-  }
-}
-
-function rememberDevice(
-  { device_id, sources }: DeviceEntry,
+function rememberSource(
+  { device_id, door, instance, statement, activeAt, seenAt }: SourceEntry,
   now: number,
-): RememberedPerson["devices"][number] {
+): RememberedPerson["sources"][number] {
   return {
     device_id,
-    sources: sources.map(({ door, instance, statement, activeAt, seenAt }) => ({
-      door,
-      instance,
-      statement: statement ?? null,
-      active_ms: now - activeAt,
-      seen_ms: now - seenAt,
-    })),
+    door,
+    instance,
+    statement: statement ?? null,
+    active_ms: now - activeAt,
+    seen_ms: now - seenAt,
   };
 }

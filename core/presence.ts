@@ -28,8 +28,10 @@ export interface PresenceRules
   readonly manual_without_device: "keep" | "offline";
 }
 
-/** One way in which a device is connected. It lives while it is heard of. */
+/** One way in which a device is connected. It lives while it is heard of, and the device while one of its sources does. */
 export interface Source {
+  /** The installation, under a name of its choosing. */
+  readonly device_id: string;
   readonly door: Door;
   /** The tab or window; all sources of one instance share its latest statement and activity. */
   readonly instance: string;
@@ -43,19 +45,14 @@ export interface Source {
   readonly lingersUntil: number | undefined;
 }
 
-/** An installation, under a name of its choosing. */
-export interface Device {
-  readonly device_id: string;
-  readonly sources: readonly Source[];
-}
-
 /** Everything that decides one person's presence. */
 export interface Person {
   readonly participant_id: string;
   readonly manual: ManualState | undefined;
   /** True of participants of type `model` and `helper`. */
   readonly alwaysOnline: boolean;
-  readonly devices: readonly Device[];
+  /** Those of all devices. */
+  readonly sources: readonly Source[];
 }
 
 /** When a source ends unless it is heard of again. */
@@ -64,63 +61,56 @@ export function endOf(source: Source, rules: PresenceRules): number {
 }
 
 /**
- * The most awake of the latest explicit statements of the device's instances;
- * without any, by activity. Activity older than `idle_after_ms` is idle
- * whatever was said. `undefined` when no source lives at `at`.
+ * The state of the most awake device. A device is as awake as the most awake
+ * of the latest explicit statements of its instances; without any, by activity.
+ * Activity older than `idle_after_ms` is idle whatever was said. `undefined`
+ * when no source lives at `at`.
  */
-export function deviceState(
-  device: Device,
+export function devicesState(
+  sources: readonly Source[],
   at: number,
   rules: PresenceRules,
 ): Statement | undefined {
-  let lives = false;
-  let stated: Statement | undefined;
-  let byActivity: Statement = "idle";
-  for (const source of device.sources) {
+  let state: Statement | undefined;
+  for (const source of sources) {
     if (endOf(source, rules) <= at) continue;
-    lives = true;
-    const recent = at < source.activeAt + rules.idle_after_ms;
-    if (source.statement === undefined) {
-      if (recent) byActivity = "online";
-    } else if (source.statement === "online" && recent) stated = "online";
-    else stated ??= "idle";
-  }
-  return lives ? (stated ?? byActivity) : undefined;
-}
-
-/** The most awake device of a person; `offline` without one. */
-export function devicesState(
-  person: Person,
-  at: number,
-  rules: PresenceRules,
-): Statement | "offline" {
-  let state: Statement | "offline" = "offline";
-  for (const device of person.devices) {
-    const each = deviceState(device, at, rules);
-    if (each === "online") return each;
-    state = each ?? state;
+    if (isAwake(source, sources, at, rules)) return "online";
+    state = "idle";
   }
   return state;
 }
 
+/** A source that says nothing counts only where none of its device says anything. */
+function isAwake(
+  { device_id, statement, activeAt }: Source,
+  sources: readonly Source[],
+  at: number,
+  rules: PresenceRules,
+): boolean {
+  if (at >= activeAt + rules.idle_after_ms) return false;
+  if (statement !== undefined) return statement === "online";
+  return !sources.some(
+    (other) =>
+      other.device_id === device_id && other.statement !== undefined && endOf(other, rules) > at,
+  );
+}
+
 /** A person's state in their own eyes: the manual one, else `online` for machines, else that of the devices. */
 export function effectiveState(person: Person, at: number, rules: PresenceRules): PresenceState {
-  return person.manual ?? (person.alwaysOnline ? "online" : devicesState(person, at, rules));
+  if (person.manual !== undefined) return person.manual;
+  return person.alwaysOnline ? "online" : (devicesState(person.sources, at, rules) ?? "offline");
 }
 
 /** A person's state in the eyes of others: whoever appears offline is offline. */
-export function visibleState(
-  person: Person,
-  at: number,
-  rules: PresenceRules,
-  state: PresenceState = effectiveState(person, at, rules),
-): VisibleState {
+export function visibleState(person: Person, at: number, rules: PresenceRules): VisibleState {
+  const state = effectiveState(person, at, rules);
   if (state === "appear_offline") return "offline";
   const hiddenWithoutDevice =
     rules.manual_without_device === "offline" &&
     person.manual !== undefined &&
     !person.alwaysOnline;
-  if (hiddenWithoutDevice && devicesState(person, at, rules) === "offline") return "offline";
+  if (hiddenWithoutDevice && devicesState(person.sources, at, rules) === undefined)
+    return "offline";
   return state;
 }
 
@@ -145,12 +135,14 @@ export interface PresenceReason {
 /** Says why a person's state is what it is at `at`, and when it will next change by itself. */
 export function explainPresence(person: Person, at: number, rules: PresenceRules): PresenceReason {
   const state = effectiveState(person, at, rules);
-  const devices = person.devices.flatMap((device) => {
-    const deviceIs = deviceState(device, at, rules);
+  const devices = [...new Set(person.sources.map(({ device_id }) => device_id))].flatMap((id) => {
+    const live = person.sources.filter(
+      (source) => source.device_id === id && endOf(source, rules) > at,
+    );
+    const deviceIs = devicesState(live, at, rules);
     if (deviceIs === undefined) return [];
-    const live = device.sources.filter((source) => endOf(source, rules) > at);
     return {
-      device_id: device.device_id,
+      device_id: id,
       state: deviceIs,
       transports: [...new Set(live.map((source) => source.door))].sort(),
       lastActiveAt: Math.max(...live.map((source) => source.activeAt)),
@@ -174,8 +166,7 @@ function sourceOf(person: Person, state: PresenceState): PresenceReason["source"
 
 function nextChangeAt(person: Person, at: number, rules: PresenceRules): number | undefined {
   const state = effectiveState(person, at, rules);
-  return person.devices
-    .flatMap((device) => device.sources)
+  return person.sources
     .flatMap((source) => [endOf(source, rules), source.activeAt + rules.idle_after_ms])
     .filter((moment) => moment > at)
     .sort((a, b) => a - b)

@@ -259,7 +259,7 @@ export class Liveness {
   }
 
   /** Another tab of the same device may be the one that types. */
-  #stopTypingThrough(key: PersonKey, { device: { device_id } }: OpenSource): void {
+  #stopTypingThrough(key: PersonKey, { device_id }: OpenSource): void {
     if (this.#hub.of(key).some((connection) => connection.device_id === device_id)) return;
     this.stopTyping(key, { source: device_id });
   }

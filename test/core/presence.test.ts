@@ -1,7 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import {
-  type Device,
-  deviceState,
   devicesState,
   effectiveState,
   endOf,
@@ -19,7 +17,7 @@ import { TRIALS_TIMEOUT_MS, trials } from "../support/runs.ts";
 const documented = rules();
 
 function stateAt(at: number, ...sources: Partial<Source>[]): string | undefined {
-  return deviceState(device("laptop", ...sources), at, documented);
+  return devicesState(device("laptop", ...sources), at, documented);
 }
 
 describe("MANUAL_STATES", () => {
@@ -38,7 +36,7 @@ describe("endOf", () => {
   });
 });
 
-describe("deviceState", () => {
+describe("devicesState, of one device", () => {
   test("a device is gone exactly when nothing came from it for presence_ttl_ms", () => {
     expect(stateAt(119_999, {})).toBe("online");
     expect(stateAt(120_000, {})).toBeUndefined();
@@ -100,12 +98,12 @@ describe("deviceState", () => {
   });
 });
 
-describe("devicesState", () => {
+describe("devicesState, of several devices", () => {
   const awake = device("laptop", { statement: "online" });
   const asleep = device("phone", { statement: "idle" });
   const gone = device("tablet", { lingersUntil: 0 });
-  const stateOf = (...devices: Device[]): string =>
-    devicesState(person({ devices }), 0, documented);
+  const stateOf = (...devices: Source[][]): string | undefined =>
+    devicesState(devices.flat(), 0, documented);
 
   test("the most awake device counts, in any order", () => {
     expect(stateOf(awake, asleep, gone)).toBe("online");
@@ -114,9 +112,15 @@ describe("devicesState", () => {
     expect(stateOf(gone, asleep)).toBe("idle");
   });
 
-  test("without a device that lives a person is offline", () => {
-    expect(stateOf()).toBe("offline");
-    expect(stateOf(gone)).toBe("offline");
+  test("what one device says does not speak for a silent one", () => {
+    const silent = device("tablet", {});
+    expect(stateOf(asleep, silent)).toBe("online");
+    expect(stateOf(silent, asleep)).toBe("online");
+  });
+
+  test("there is none without a device that lives", () => {
+    expect(stateOf()).toBeUndefined();
+    expect(stateOf(gone)).toBeUndefined();
   });
 });
 
@@ -126,18 +130,18 @@ describe("effectiveState", () => {
   test("a state set by hand stands above everything", () => {
     for (const manual of MANUAL_STATES) {
       expect(stateOf({ manual })).toBe(manual);
-      expect(stateOf({ manual, alwaysOnline: true, devices: [device("laptop", {})] })).toBe(manual);
+      expect(stateOf({ manual, alwaysOnline: true, sources: device("laptop", {}) })).toBe(manual);
     }
   });
 
   test("a machine is online, whatever its devices say", () => {
     expect(stateOf({ alwaysOnline: true })).toBe("online");
-    const devices = [device("laptop", { statement: "idle" })];
-    expect(stateOf({ alwaysOnline: true, devices })).toBe("online");
+    const sources = device("laptop", { statement: "idle" });
+    expect(stateOf({ alwaysOnline: true, sources })).toBe("online");
   });
 
   test("otherwise the devices decide", () => {
-    expect(stateOf({ devices: [device("laptop", { statement: "idle" })] })).toBe("idle");
+    expect(stateOf({ sources: device("laptop", { statement: "idle" }) })).toBe("idle");
     expect(stateOf({})).toBe("offline");
   });
 });
@@ -146,11 +150,11 @@ describe("visibleState", () => {
   const hiding = rules({ manual_without_device: "offline" });
   const stateOf = (given: Partial<Person>, by: PresenceRules): string =>
     visibleState(person(given), 0, by);
-  const here = [device("laptop", { statement: "idle" })];
+  const here = device("laptop", { statement: "idle" });
 
   test("whoever appears offline is offline to others, with and without a device", () => {
     for (const by of [documented, hiding]) {
-      expect(stateOf({ manual: "appear_offline", devices: here }, by)).toBe("offline");
+      expect(stateOf({ manual: "appear_offline", sources: here }, by)).toBe("offline");
       expect(stateOf({ manual: "appear_offline" }, by)).toBe("offline");
     }
   });
@@ -161,7 +165,7 @@ describe("visibleState", () => {
 
   test('with manual_without_device "offline" a state set by hand shows only while a device is there', () => {
     expect(stateOf({ manual: "busy" }, hiding)).toBe("offline");
-    expect(stateOf({ manual: "busy", devices: here }, hiding)).toBe("busy");
+    expect(stateOf({ manual: "busy", sources: here }, hiding)).toBe("busy");
   });
 
   test('with manual_without_device "offline" a machine needs no device', () => {
@@ -170,7 +174,7 @@ describe("visibleState", () => {
   });
 
   test("whoever set nothing shows as the devices say", () => {
-    expect(stateOf({ devices: here }, hiding)).toBe("idle");
+    expect(stateOf({ sources: here }, hiding)).toBe("idle");
     expect(stateOf({}, documented)).toBe("offline");
   });
 });
@@ -179,10 +183,10 @@ describe("explainPresence", () => {
   test("names what decides: a choice by hand, the type, a device, or nothing", () => {
     const because = (given: Partial<Person>): string =>
       explainPresence(person(given), 0, documented).source;
-    const devices = [device("laptop", {})];
-    expect(because({ manual: "busy", alwaysOnline: true, devices })).toBe("manual");
-    expect(because({ alwaysOnline: true, devices })).toBe("participant_type");
-    expect(because({ devices })).toBe("device");
+    const sources = device("laptop", {});
+    expect(because({ manual: "busy", alwaysOnline: true, sources })).toBe("manual");
+    expect(because({ alwaysOnline: true, sources })).toBe("participant_type");
+    expect(because({ sources })).toBe("device");
     expect(because({})).toBe("none");
   });
 
@@ -199,8 +203,8 @@ describe("explainPresence", () => {
       { door: "yjs", instance: "other", activeAt: 10, seenAt: 20 },
       { door: "rest", activeAt: 30, seenAt: 50, lingersUntil: 50 },
     );
-    const devices = [laptop, device("phone", { lingersUntil: 50 })];
-    expect(explainPresence(person({ devices }), 50, documented).devices).toEqual([
+    const sources = [...laptop, ...device("phone", { lingersUntil: 50 })];
+    expect(explainPresence(person({ sources }), 50, documented).devices).toEqual([
       {
         device_id: "laptop",
         state: "online",
@@ -212,24 +216,24 @@ describe("explainPresence", () => {
   });
 
   test("says when a device will be idle, then when it will be gone, then that nothing will change", () => {
-    const devices = [device("laptop", { seenAt: 250_000 })];
+    const sources = device("laptop", { seenAt: 250_000 });
     const next = (at: number): number | undefined =>
-      explainPresence(person({ devices }), at, documented).nextChangeAt;
+      explainPresence(person({ sources }), at, documented).nextChangeAt;
     expect(next(299_999)).toBe(300_000);
     expect(next(300_000)).toBe(370_000);
     expect(next(370_000)).toBeUndefined();
   });
 
   test("a device that ends behind a more awake one is no change", () => {
-    const devices = [
-      device("laptop", { statement: "idle", lingersUntil: 10_000 }),
-      device("phone", {}),
+    const sources = [
+      ...device("laptop", { statement: "idle", lingersUntil: 10_000 }),
+      ...device("phone", {}),
     ];
-    expect(explainPresence(person({ devices }), 0, documented).nextChangeAt).toBe(120_000);
+    expect(explainPresence(person({ sources }), 0, documented).nextChangeAt).toBe(120_000);
   });
 
   test("time changes nothing about a state set by hand", () => {
-    const held = person({ manual: "busy", devices: [device("laptop", {})] });
+    const held = person({ manual: "busy", sources: device("laptop", {}) });
     expect(explainPresence(held, 0, documented).nextChangeAt).toBeUndefined();
   });
 
@@ -238,6 +242,7 @@ describe("explainPresence", () => {
     () => {
       const quick = rules({ presence_ttl_ms: 12, idle_after_ms: 20 });
       const anySource = fc.record({
+        device_id: fc.constantFrom("laptop", "phone"),
         door: fc.constantFrom("stream" as const, "yjs" as const, "rest" as const),
         instance: fc.constantFrom("a", "b"),
         statement: fc.constantFrom("online" as const, "idle" as const, undefined),
@@ -245,15 +250,11 @@ describe("explainPresence", () => {
         seenAt: fc.integer({ min: -15, max: 0 }),
         lingersUntil: fc.option(fc.nat(8), { nil: undefined }),
       });
-      const anyDevice = fc.record({
-        device_id: fc.constantFrom("laptop", "phone"),
-        sources: fc.array(anySource, { maxLength: 3 }),
-      });
       const anyPerson = fc.record({
         participant_id: fc.constant("ann"),
         manual: fc.option(fc.constantFrom(...MANUAL_STATES), { nil: undefined, freq: 6 }),
         alwaysOnline: fc.boolean(),
-        devices: fc.array(anyDevice, { maxLength: 3 }),
+        sources: fc.array(anySource, { maxLength: 6 }),
       });
       fc.assert(
         fc.property(anyPerson, (anyone) => {

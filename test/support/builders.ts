@@ -1,7 +1,6 @@
 import {
   type Call,
   DEFAULT_TIMINGS,
-  type Device,
   type Me,
   type MemberFacts,
   type Participant,
@@ -30,9 +29,10 @@ export function typingRules(given: Partial<TypingRules> = {}): TypingRules {
   return { ...DEFAULT_TIMINGS, typing_rate: 0, ...given };
 }
 
-/** A stream socket, opened and active at 0, that has said nothing. */
+/** A stream socket of a laptop, opened and active at 0, that has said nothing. */
 export function source(given: Partial<Source> = {}): Source {
   return {
+    device_id: "laptop",
     door: "stream",
     instance: "tab",
     statement: undefined,
@@ -43,9 +43,9 @@ export function source(given: Partial<Source> = {}): Source {
   };
 }
 
-/** A device with one {@link source} for each of `sources`. */
-export function device(device_id: string, ...sources: Partial<Source>[]): Device {
-  return { device_id, sources: sources.map(source) };
+/** The sources of a device: one {@link source} for each of `sources`. */
+export function device(device_id: string, ...sources: Partial<Source>[]): Source[] {
+  return sources.map((given) => source({ device_id, ...given }));
 }
 
 /** A human without devices. */
@@ -54,7 +54,7 @@ export function person(given: Partial<Person> = {}): Person {
     participant_id: "ann",
     manual: undefined,
     alwaysOnline: false,
-    devices: [],
+    sources: [],
     ...given,
   };
 }

@@ -449,7 +449,7 @@ export function peopleConformance(makeDatabase: MakeDatabase): void {
   });
 
   describe("Store.takeDevices()", () => {
-    const ann: RememberedPerson = { participant_id: "ann", told: "online", devices: [] };
+    const ann: RememberedPerson = { participant_id: "ann", told: "online", sources: [] };
 
     test("finds what keepDevices() wrote down, once", async () => {
       await using t = await TestStore.on(makeDatabase);
