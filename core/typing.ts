@@ -26,8 +26,8 @@ export interface TypingChange {
 interface Typist extends Due {
   readonly room_id: string;
   readonly participant_id: string;
-  /** By source, when its last publish runs out. */
-  readonly sources: Map<string, number>;
+  /** Those that type, and when the last publish of each runs out. */
+  sources: { readonly source: string; endsAt: number }[];
   /** When others were last told that the typist types; absent when they were told otherwise. */
   toldAt: number | undefined;
   windowAt: number;
@@ -43,8 +43,9 @@ interface Typist extends Due {
  * ends `typing_ttl_ms` after its last publish, or when it is stopped.
  */
 export class TypingRegister {
-  readonly #rooms = new Map<string, Map<string, Typist>>();
-  readonly #byPerson = new Map<string, Set<Typist>>();
+  /** By person, who types in few rooms at once: a renewal looks up nothing else. */
+  readonly #people = new Map<string, Typist[]>();
+  readonly #rooms = new Map<string, Set<Typist>>();
   readonly #deadlines = new DeadlineQueue<Typist>();
   readonly #rules: TypingRules;
 
@@ -54,10 +55,10 @@ export class TypingRegister {
 
   /** Publishes a signal, or renews it. Returns a change only when it begins. */
   start(signal: TypingSignal, now: number): TypingChange | undefined {
-    const typist = this.#typist(signal);
+    const typist = this.#find(signal) ?? this.#add(signal);
     const mayTell = this.#count(typist, now);
     if (typist.toldAt === undefined && !mayTell) return undefined;
-    typist.sources.set(signal.source, now + this.#rules.typing_ttl_ms);
+    publish(typist, signal.source, now + this.#rules.typing_ttl_ms);
     // A renewal only moves the end later: the deadline that is set comes up and looks again.
     if (typist.toldAt !== undefined) return undefined;
     typist.toldAt = now;
@@ -66,10 +67,10 @@ export class TypingRegister {
   }
 
   /** Ends one source's signal early. Returns a change when it was the last of the person in the room. */
-  stop({ room_id, participant_id, source }: TypingSignal, now: number): TypingChange | undefined {
-    const typist = this.#rooms.get(room_id)?.get(participant_id);
-    if (typist === undefined || !typist.sources.delete(source)) return undefined;
-    return this.#settle(typist, now)[0];
+  stop(signal: TypingSignal, now: number): TypingChange | undefined {
+    const typist = this.#find(signal);
+    if (typist === undefined) return undefined;
+    return this.#settle(typist, now, (source) => source === signal.source);
   }
 
   /** Ends what a person types: everywhere, or only in one room, or only what came from one source. */
@@ -78,20 +79,17 @@ export class TypingRegister {
     only: { room_id?: string; source?: string },
     now: number,
   ): TypingChange[] {
-    return [...(this.#byPerson.get(participantId) ?? [])].flatMap((typist) => {
+    return [...(this.#people.get(participantId) ?? [])].flatMap((typist) => {
       if (only.room_id !== undefined && only.room_id !== typist.room_id) return [];
-      if (only.source === undefined) typist.sources.clear();
-      else typist.sources.delete(only.source);
-      return this.#settle(typist, now);
+      return this.#settle(typist, now, (each) => each === (only.source ?? each)) ?? [];
     });
   }
 
   /** Ends all typing in a room. */
   stopRoom(roomId: string, now: number): TypingChange[] {
-    return [...(this.#rooms.get(roomId)?.values() ?? [])].flatMap((typist) => {
-      typist.sources.clear();
-      return this.#settle(typist, now);
-    });
+    return [...(this.#rooms.get(roomId) ?? [])].flatMap(
+      (typist) => this.#settle(typist, now, () => true) ?? [],
+    );
   }
 
   /** Ends every signal that has run out by `now`, and tells again those that are due for it. */
@@ -102,7 +100,8 @@ export class TypingRegister {
       typist !== undefined;
       typist = this.#deadlines.take(now)
     ) {
-      changes.push(...this.#settle(typist, now));
+      const change = this.#settle(typist, now);
+      if (change !== undefined) changes.push(change);
     }
     return changes;
   }
@@ -114,30 +113,30 @@ export class TypingRegister {
 
   /** Who types in a room. */
   typists(roomId: string): string[] {
-    const typists = [...(this.#rooms.get(roomId)?.values() ?? [])];
-    return typists
+    return [...(this.#rooms.get(roomId) ?? [])]
       .filter(({ toldAt }) => toldAt !== undefined)
       .map(({ participant_id }) => participant_id);
   }
 
-  #typist({ room_id, participant_id }: TypingSignal): Typist {
-    const room = this.#rooms.get(room_id) ?? new Map<string, Typist>();
-    this.#rooms.set(room_id, room);
-    const known = room.get(participant_id);
-    if (known !== undefined) return known;
+  #find({ room_id, participant_id }: TypingSignal): Typist | undefined {
+    return this.#people.get(participant_id)?.find((typist) => typist.room_id === room_id);
+  }
+
+  #add({ room_id, participant_id }: TypingSignal): Typist {
     const typist: Typist = {
       room_id,
       participant_id,
-      sources: new Map(),
+      sources: [],
       toldAt: undefined,
       windowAt: Number.NEGATIVE_INFINITY,
       published: 0,
       dueAt: 0,
       queuedAt: -1,
     };
-    room.set(participant_id, typist);
-    const own = this.#byPerson.get(participant_id) ?? new Set();
-    this.#byPerson.set(participant_id, own.add(typist));
+    const own = this.#people.get(participant_id);
+    if (own === undefined) this.#people.set(participant_id, [typist]);
+    else own.push(typist);
+    this.#rooms.set(room_id, (this.#rooms.get(room_id) ?? new Set()).add(typist));
     return typist;
   }
 
@@ -150,16 +149,21 @@ export class TypingRegister {
     return this.#rules.typing_rate === 0 || typist.published <= this.#rules.typing_rate;
   }
 
-  #settle(typist: Typist, now: number): TypingChange[] {
-    for (const [source, endsAt] of typist.sources) if (endsAt <= now) typist.sources.delete(source);
+  /** Drops the sources that have run out or stop, and finds out what is to be told. */
+  #settle(
+    typist: Typist,
+    now: number,
+    stops: (source: string) => boolean = () => false,
+  ): TypingChange | undefined {
+    typist.sources = typist.sources.filter(({ source, endsAt }) => endsAt > now && !stops(source));
     const change = this.#change(typist, now);
     this.#schedule(typist, now);
-    return change === undefined ? [] : [change];
+    return change;
   }
 
   #change(typist: Typist, now: number): TypingChange | undefined {
     if (typist.toldAt === undefined) return undefined;
-    if (typist.sources.size === 0) {
+    if (typist.sources.length === 0) {
       typist.toldAt = undefined;
       return changeOf(typist, false);
     }
@@ -174,7 +178,10 @@ export class TypingRegister {
     if (toldAt !== undefined) {
       this.#deadlines.setAtLatest(
         typist,
-        Math.min(Math.max(...sources.values()), toldAt + this.#rules.typing_retell_ms),
+        Math.min(
+          Math.max(...sources.map(({ endsAt }) => endsAt)),
+          toldAt + this.#rules.typing_retell_ms,
+        ),
       );
     } else if (now < windowAt + SECOND_MS) this.#deadlines.set(typist, windowAt + SECOND_MS);
     else this.#forget(typist);
@@ -182,13 +189,20 @@ export class TypingRegister {
 
   #forget(typist: Typist): void {
     this.#deadlines.delete(typist);
-    const room = this.#rooms.get(typist.room_id);
-    room?.delete(typist.participant_id);
-    if (room?.size === 0) this.#rooms.delete(typist.room_id);
-    const own = this.#byPerson.get(typist.participant_id);
-    own?.delete(typist);
-    if (own?.size === 0) this.#byPerson.delete(typist.participant_id);
+    const { room_id, participant_id } = typist;
+    const room = this.#rooms.get(room_id);
+    room?.delete(typist);
+    if (room?.size === 0) this.#rooms.delete(room_id);
+    const others = this.#people.get(participant_id)?.filter((each) => each !== typist) ?? [];
+    if (others.length === 0) this.#people.delete(participant_id);
+    else this.#people.set(participant_id, others);
   }
+}
+
+function publish({ sources }: Typist, source: string, endsAt: number): void {
+  const known = sources.find((each) => each.source === source);
+  if (known === undefined) sources.push({ source, endsAt });
+  else known.endsAt = endsAt;
 }
 
 function changeOf({ room_id, participant_id }: Typist, typing: boolean): TypingChange {
