@@ -340,8 +340,9 @@ export class PresenceRegister {
           person,
         });
       }
+      const next = dropEnded(person, now, this.#rules);
       person.effective = effectiveState(person, now, this.#rules);
-      this.#deadlines.set(person, graceUntil);
+      this.#schedule(person, visibleState(person, now, this.#rules), next, now);
     }
   }
 

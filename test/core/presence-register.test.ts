@@ -683,6 +683,17 @@ describe("PresenceRegister remember() and restore()", () => {
     expect(after.explain("ann", 0).devices[0]?.lastActiveAt).toBe(-5_500);
   });
 
+  test("a device that lingers after a restart turns idle when it would have done so", () => {
+    const { register, source } = withAnn();
+    register.hear(source, { idle_for_ms: 290_000 }, 0);
+    const after = restarted(register, 5_000, 3_000);
+    expect(after.nextAt()).toBe(2_000);
+    expect(after.expire(1_999)).toEqual([]);
+    expect(after.expire(2_000)).toEqual([both("idle")]);
+    const late = restarted(register, 5_000, 6_000);
+    expect(late.expire(0)).toEqual([{ ...both("idle"), own: undefined }]);
+  });
+
   test("a person without a device is not written down", () => {
     const register = new PresenceRegister(rules());
     register.choose("ann", "busy", 0);
