@@ -1,9 +1,11 @@
 /**
- * Runs every test and ends with a line that says how many passed. Coverage is
- * a gate: all lines of core, nine in ten of the server.
+ * Installs Chromium where there is none, runs every test, and ends with a line
+ * that says how many passed. Coverage is a gate: all lines of core, nine in
+ * ten of the server.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
+import { installChromium } from "./runtimes/chromium.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const LCOV = resolve(ROOT, "coverage/lcov.info");
@@ -12,6 +14,7 @@ const GATES = [
   { folder: "server/", least: 0.9 },
 ] as const;
 
+await installChromium();
 rmSync(LCOV, { force: true });
 const run = Bun.spawn(
   [process.execPath, "test", "--coverage", "--coverage-reporter=lcov", ...process.argv.slice(2)],

@@ -1,0 +1,104 @@
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+import type { Found } from "./binaries.ts";
+
+const COMMANDS = ["chromium", "google-chrome", "google-chrome-stable"] as const;
+const MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
+/** Without what a browser does for its user in the background, and as root as well. */
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const INSTALL_MS = 300_000;
+const LAUNCH_MS = 30_000;
+
+/** Chromium as `PORCHLIGHT_TEST_CHROMIUM` names it, from the PATH, or as Playwright installed it. */
+export function findChromium(): Found {
+  const named = process.env.PORCHLIGHT_TEST_CHROMIUM;
+  if (named !== undefined)
+    return existsSync(named) ? { path: named } : { missing: `there is no file ${named}` };
+  const onPath = COMMANDS.map((command) => Bun.which(command));
+  const path = [...onPath, MAC, ...ofPlaywright()].find(
+    (each) => each !== null && existsSync(each),
+  );
+  return typeof path === "string"
+    ? { path }
+    : { missing: "there is no Chromium on the PATH, and PORCHLIGHT_TEST_CHROMIUM names none" };
+}
+
+/** Installs Chromium where there is none: as root from the packages of Debian, else, and failing that, by Playwright. */
+export async function installChromium(): Promise<void> {
+  if ("path" in findChromium() || process.env.PORCHLIGHT_TEST_CHROMIUM !== undefined) return;
+  const mayInstallPackages = process.getuid?.() === 0 && Bun.which("apt-get") !== null;
+  if (mayInstallPackages) {
+    await attempt(["apt-get", "update", "-qq"]);
+    await attempt(["apt-get", "install", "-qq", "-y", "-o", "DPkg::Lock::Timeout=120", "chromium"]);
+  }
+  if ("path" in findChromium()) return;
+  const cli = Bun.resolveSync("playwright-core/cli.js", import.meta.dir);
+  const libraries = mayInstallPackages ? ["--with-deps"] : [];
+  await attempt([process.execPath, cli, "install", ...libraries, "chromium-headless-shell"]);
+}
+
+/** Loads a module, bundled, on a page of a real origin, and answers what its `run` says. */
+export async function runInChromium(
+  executablePath: string,
+  { entry, call, timeoutMs }: { entry: string; call: string; timeoutMs: number },
+): Promise<unknown> {
+  const built = await Bun.build({ entrypoints: [entry], target: "browser" });
+  const [bundle] = built.outputs;
+  if (bundle === undefined) throw new Error(`Cannot bundle ${entry}`);
+  await using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: ({ url }) =>
+      url.endsWith("/module.js")
+        ? new Response(bundle, { headers: { "content-type": "text/javascript" } })
+        : new Response("<!doctype html>", { headers: { "content-type": "text/html" } }),
+  });
+  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: LAUNCH_MS });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= browser.close();
+    return closing;
+  };
+  AbortSignal.timeout(timeoutMs).addEventListener("abort", close);
+  try {
+    const page = await browser.newPage();
+    await page.goto(server.url.href);
+    return await page.evaluate(`import("/module.js").then(async ({ run }) => ${call})`);
+  } catch (cause) {
+    throw new Error(`Cannot run on Chromium: ${cause}`, { cause });
+  } finally {
+    await close();
+  }
+}
+
+/** The places in which Playwright has a Chromium, or would have it. */
+function ofPlaywright(): string[] {
+  const whole = chromium.executablePath();
+  const [cache = ""] = whole.split(/[\\/]chromium-\d/);
+  if (!existsSync(cache)) return [whole];
+  const shells = new Bun.Glob(
+    "chromium_headless_shell-*/*/{chrome-headless-shell,headless_shell}{,.exe}",
+  );
+  return [whole, ...shells.scanSync({ cwd: cache, absolute: true })];
+}
+
+/** Runs one step of an installation. One that fails says so and keeps nobody from trying the next. */
+async function attempt(command: string[]): Promise<void> {
+  console.log(`+ ${command.join(" ")}`);
+  const child = Bun.spawn(command, {
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "inherit",
+    timeout: INSTALL_MS,
+  });
+  if ((await child.exited) !== 0) console.log(`"${command[0]}" ended with ${child.exitCode}`);
+}
