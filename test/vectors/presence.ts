@@ -1,13 +1,13 @@
 import {
   type Activity,
   type Actor,
-  type Door,
   type ManualState,
   type OpenSource,
   type PresenceChange,
   type PresenceReason,
   PresenceRegister,
   type PresenceRules,
+  type SourceName,
 } from "@porchlight/core";
 import { type Check, onlyKeys } from "./check.ts";
 import { type Happening, happeningsUntil } from "./wait.ts";
@@ -20,7 +20,7 @@ interface Step extends Activity {
   readonly as?: string;
   readonly device_id?: string;
   readonly instance?: string;
-  readonly door?: Door;
+  readonly door?: SourceName["door"];
   readonly choice?: ManualState | null;
   readonly always_online?: boolean;
   readonly by?: Actor;
@@ -53,6 +53,12 @@ const ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
     "hear",
     ({ register, sources }, step) => [
       register.hear(sourceOf(sources, step), activityOf(step), step.at),
+    ],
+  ],
+  [
+    "beat",
+    ({ register }, { person = "", device_id = "", at, ...step }) => [
+      register.beat(person, device_id, activityOf({ at, ...step }), at),
     ],
   ],
   ["touch", ({ register, sources }, step) => [register.touch(sourceOf(sources, step), step.at)]],
