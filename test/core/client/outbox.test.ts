@@ -60,6 +60,12 @@ class World {
     return new Rest({ url: "http://porch", token: "t", runtime: { fetch, clock: this.clock() } });
   }
 
+  /** Tries to deliver what is in an outbox. */
+  async deliver(outbox: Outbox, fate: Fate): Promise<void> {
+    this.fate = fate;
+    await refusalOf(outbox.deliver(this.rest()));
+  }
+
   /** A device with an outbox, kept in `kept`. */
   outbox(
     options: {
@@ -350,22 +356,20 @@ describe("Outbox", () => {
               const options = { device_id: `device-${index}`, wrongMs, kept: new Kept() };
               return { options, outbox: world.outbox(options) };
             });
-            let latest: PreferencesPatch = {};
             for (const each of acts) {
               // Each at another moment: at the same one, the order of two devices is the server's.
               world.now += 7;
               const its = devices[each.device];
               if (its === undefined) continue;
-              if ("patch" in each) {
-                latest = composePreferences(latest, each.patch);
-                await its.outbox.edit(each.patch);
-              } else if ("fate" in each) {
-                world.fate = each.fate;
-                await refusalOf(its.outbox.deliver(world.rest()));
-              } else its.outbox = world.outbox(its.options);
+              if ("patch" in each) await its.outbox.edit(each.patch);
+              else if ("fate" in each) await world.deliver(its.outbox, each.fate);
+              else its.outbox = world.outbox(its.options);
             }
-            world.fate = "arrives";
-            for (const { outbox } of devices) await outbox.deliver(world.rest());
+            const latest = acts.reduce<PreferencesPatch>(
+              (patch, each) => ("patch" in each ? composePreferences(patch, each.patch) : patch),
+              {},
+            );
+            for (const { outbox } of devices) await world.deliver(outbox, "arrives");
             const { leaves } = checkLeaves(latest);
             expect(world.document).toEqual(mergePreferences(DEFAULT_PREFERENCES, patchOf(leaves)));
             expect(devices.every(({ outbox }) => outbox.isEmpty)).toBe(true);
