@@ -8,6 +8,8 @@
  * - **Presence.** A {@link PresenceRegister} holds the devices of many people
  *   and answers who is online, idle, busy or offline in whose eyes, and why.
  * - **Typing.** A {@link TypingRegister} holds who types where, until when.
+ * - **Both.** A {@link LivenessRegister} holds the two and the rules between
+ *   them: whoever appears offline looks like someone who has gone.
  * - **Preferences.** One document, merged key by key, valid leaf by leaf.
  * - **Room state.** {@link roomState} is one room for one viewer.
  * - **Frames.** What is said on the stream, both ways, and how it ends.
@@ -45,6 +47,7 @@ export {
 } from "./frames.ts";
 export { MAX_DEPTH, parseInput, parseJson, type Schema } from "./input.ts";
 export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
+export { type LivenessChange, LivenessRegister, type Moment } from "./liveness.ts";
 export {
   decideNotification,
   type NotificationDecision,

@@ -217,7 +217,7 @@ export class PresenceRegister {
   }
 
   /** Whether who acts has a socket open at the named device, or at any: then a request of theirs is no sign of life. */
-  isConnected(participantId: string, by: Actor): boolean {
+  isConnected(participantId: string, by: Pick<Actor, "device_id">): boolean {
     const person = this.#people.get(participantId);
     return person !== undefined && speaksBySocket(person, by);
   }
@@ -491,7 +491,7 @@ function signOfLife(person: PersonEntry, by: Actor, now: number): void {
   hearRequest(person, by.device_id ?? restDevice(by.token_id), { idle_for_ms: 0 }, now);
 }
 
-function speaksBySocket({ sources }: Person, { device_id }: Actor): boolean {
+function speaksBySocket({ sources }: Person, { device_id }: Pick<Actor, "device_id">): boolean {
   return sources.some(
     (source) => isOpenSocket(source) && (device_id ?? source.device_id) === source.device_id,
   );

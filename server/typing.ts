@@ -20,6 +20,6 @@ export async function publishTyping(
   if (refused !== undefined) throw roomError(refused);
   const fanout = found.room.member_count <= config.limits.typing_max_members;
   if (fanout) liveness.type({ tenant_id, participant_id, room_id, source }, typing);
-  else liveness.stopTyping(by, { room_id });
+  else liveness.stopTyping(by, room_id);
   return fanout;
 }

@@ -70,7 +70,7 @@ export function adminRoutes({ shell, store, hub, liveness, clock }: Deps): AnyEl
           data: memberOf(
             member,
             participant_id,
-            liveness.told(key.tenant_id, participant_id),
+            liveness.told({ ...key, participant_id }),
             clock.wall(),
           ),
         };

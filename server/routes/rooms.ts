@@ -60,11 +60,7 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
       part(EVERYTHING, (reading, caller) =>
         roomState(
           reading,
-          {
-            presenceOf: (id) => liveness.told(caller.tenant_id, id),
-            own: liveness.effective(caller),
-            typists: liveness.typists(caller.tenant_id, reading.room.id),
-          },
+          liveness.lifeOf({ tenant_id: caller.tenant_id, room_id: reading.room.id }, caller),
           clock.wall(),
         ),
       ),
