@@ -367,6 +367,12 @@ export class PresenceRegister {
   #revive(source: SourceEntry): boolean {
     const person = this.#person(source.person.participant_id);
     if (person.sources.some((other) => isSameSource(other, source))) return false;
+    // Its tab may have spoken through another door meanwhile.
+    const sibling = person.sources.find((other) => isSameInstance(other, source));
+    if (sibling !== undefined) {
+      source.statement = sibling.statement;
+      source.activeAt = sibling.activeAt;
+    }
     source.person = person;
     person.sources.push(source);
     return true;

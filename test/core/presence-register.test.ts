@@ -221,6 +221,15 @@ describe("PresenceRegister hear() and touch()", () => {
     expect(register.touch(source, 205_000)).toBeUndefined();
   });
 
+  test("a socket that is back says what its tab has said since by request", () => {
+    const { register, source } = withAnn();
+    register.hear(source, { state: "online" }, 1_000);
+    register.expire(121_000);
+    open(register, 121_500, { door: "rest" }, { state: "idle" });
+    expect(register.touch(source, 122_000)).toBeUndefined();
+    expect(register.effective("ann", 122_000)).toBe("idle");
+  });
+
   test("a socket that had run out is not back once another took its place, nor once it was lost or closed", () => {
     for (const end of ["replace", "lose", "close"] as const) {
       const { register, source } = withAnn();

@@ -126,8 +126,21 @@ function story(all: readonly Seat[], each: Happening, rules: PresenceRules): rea
     seat.opened === each.source && !seat.lost && !living.some((other) => isSameSeat(other, seat));
   return [
     ...dead.filter((seat) => !isBack(seat)),
-    ...after([...living, ...dead.filter(isBack)], each, rules),
+    ...after(
+      [...living, ...dead.filter(isBack).map((seat) => caughtUp(seat, living))],
+      each,
+      rules,
+    ),
   ];
+}
+
+/** What its tab has said meanwhile through another door holds for who is back. */
+function caughtUp(seat: Seat, living: readonly Seat[]): Seat {
+  const { device, instance } = seat;
+  const other = living.find((each) => each.device === device && each.instance === instance);
+  return other === undefined
+    ? seat
+    : { ...seat, statement: other.statement, activeAt: other.activeAt };
 }
 
 function isSameSeat(a: Seat, b: Seat): boolean {
