@@ -191,13 +191,15 @@ export class LivenessRegister {
     return this.#presence.told(participantId);
   }
 
-  /** Everyone whom a viewer does not see as offline. */
+  /** Everyone whom a viewer does not see as offline, in the order of their ids. */
   snapshot(viewerId: string, now: Moment): Record<string, PresenceState> {
     const states = new Map<string, PresenceState>(this.#presence.toldOnline());
     const own = this.#presence.effective(viewerId, now.elapsed);
-    states.delete(viewerId);
-    if (own !== "offline") states.set(viewerId, own);
-    return Object.fromEntries(states);
+    if (own === "offline") states.delete(viewerId);
+    else states.set(viewerId, own);
+    // Whoever hid is in the register still, before those who came meanwhile: its order would tell.
+    const order = [...states.keys()].sort();
+    return Object.fromEntries(order.map((id) => [id, states.get(id) ?? "offline"]));
   }
 
   /** What is live about a room in the eyes of a viewer. */

@@ -738,7 +738,7 @@ describe("PresenceRegister over generated histories", () => {
           for (const step of history) run.step(step);
           run.rest();
         }),
-        trials(300),
+        trials(5_000),
       );
     },
     TRIALS_TIMEOUT_MS,

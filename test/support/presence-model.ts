@@ -39,12 +39,8 @@ export type Act =
       readonly alwaysOnline: boolean;
     };
 
-/** An act, with its time and its person; for `open`, its place among the opens. */
-export type Happening = Act & {
-  readonly at: number;
-  readonly person: string;
-  readonly opened: number;
-};
+/** An act, with its time; for `open`, its place among the opens. */
+export type Happening = Act & { readonly at: number; readonly opened: number };
 
 interface Seat {
   readonly opened: number;
@@ -57,59 +53,59 @@ interface Seat {
   readonly lost: boolean;
 }
 
-/** What follows for one person from all that ever happened, worked out anew each time. */
+/** All that matters of what ever happened to one person. */
+export interface Story {
+  readonly seats: readonly Seat[];
+  readonly manual: ManualState | undefined;
+  readonly alwaysOnline: boolean;
+}
+
+/** Nothing has happened yet. */
+export const NO_STORY: Story = { seats: [], manual: undefined, alwaysOnline: false };
+
+/** What follows for one person from their story. */
 export interface Expected {
   readonly own: PresenceState;
   readonly visible: VisibleState;
   readonly devices: number;
 }
 
-/** The rules of presence as the contract states them, told as a story and without any bookkeeping. */
+/** The story goes on. */
+export function continued(
+  { seats, manual, alwaysOnline }: Story,
+  each: Happening,
+  rules: PresenceRules,
+): Story {
+  return {
+    seats: story(seats, each, rules),
+    manual: each.kind === "choose" || each.kind === "introduce" ? each.manual : manual,
+    alwaysOnline: each.kind === "introduce" ? each.alwaysOnline : alwaysOnline,
+  };
+}
+
+/** The rules of presence as the contract states them, without any bookkeeping. */
 export function expectedOf(
-  history: readonly Happening[],
-  person: string,
+  { seats, manual, alwaysOnline }: Story,
   now: number,
   rules: PresenceRules,
 ): Expected {
-  const own = history.filter((each) => each.person === person);
-  const living = own
-    .reduce<readonly Seat[]>((seats, each) => story(seats, each, rules), [])
-    .filter(({ endsAt }) => endsAt > now);
-  const { manual, alwaysOnline } = factsOf(own);
-  const byDevice = mostAwake(
-    [...new Set(living.map(({ device }) => device))].map((device) =>
-      stateOf(
-        living.filter((seat) => seat.device === device),
-        now,
-        rules,
-      ),
+  const living = seats.filter(({ endsAt }) => endsAt > now);
+  const devices = [...new Set(living.map(({ device }) => device))];
+  const states = devices.map((device) =>
+    stateOf(
+      living.filter((seat) => seat.device === device),
+      now,
+      rules,
     ),
   );
-  const effective = manual ?? (alwaysOnline ? "online" : byDevice);
+  const effective = manual ?? (alwaysOnline ? "online" : mostAwake(states));
   const unseen =
     effective === "appear_offline" ||
     (rules.manual_without_device === "offline" &&
       manual !== undefined &&
       !alwaysOnline &&
       living.length === 0);
-  return {
-    own: effective,
-    visible: unseen ? "offline" : effective,
-    devices: new Set(living.map(({ device }) => device)).size,
-  };
-}
-
-function factsOf(history: readonly Happening[]): {
-  manual: ManualState | undefined;
-  alwaysOnline: boolean;
-} {
-  const choice = history.findLast(({ kind }) => kind === "choose" || kind === "introduce");
-  const introduced = history.findLast(({ kind }) => kind === "introduce");
-  return {
-    manual: choice !== undefined && "manual" in choice ? choice.manual : undefined,
-    alwaysOnline:
-      introduced !== undefined && "alwaysOnline" in introduced ? introduced.alwaysOnline : false,
-  };
+  return { own: effective, visible: unseen ? "offline" : effective, devices: devices.length };
 }
 
 /** What has run out stays in the story: a socket that is heard of after all is back, unless another took its place. */

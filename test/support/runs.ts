@@ -1,5 +1,5 @@
 /** How long one property may take, in milliseconds: enough for the longest with twenty times its runs. */
-export const TRIALS_TIMEOUT_MS = 300_000;
+export const TRIALS_TIMEOUT_MS = 900_000;
 
 /** How often a property is tried: `usual` times, or twenty times that when PORCHLIGHT_TEST_LONG is set. */
 export function runs(usual: number): number {

@@ -12,27 +12,46 @@ export interface TypingAct {
 
 const SECOND_MS = 1_000;
 
-/** Whether a person types in a room, worked out anew from all that ever happened. */
-export function isTyping(
-  history: readonly TypingAct[],
+/** All that matters of what one person ever did in one room. */
+export interface TypingStory {
+  /** By source, when its last publish that counts runs out. */
+  readonly ends: ReadonlyMap<string, number>;
+  readonly second: { readonly from: number; readonly publishes: number };
+}
+
+/** Nothing was ever typed. */
+export const NO_TYPING: TypingStory = {
+  ends: new Map(),
+  second: { from: Number.NEGATIVE_INFINITY, publishes: 0 },
+};
+
+/** Whether the person types. */
+export function isTyping({ ends }: TypingStory, now: number): boolean {
+  return [...ends.values()].some((end) => end > now);
+}
+
+/** The story of `who` goes on with an act, whoever's it is. */
+export function typed(
+  story: TypingStory,
+  act: TypingAct,
   who: { room: string; person: string },
-  now: number,
   rules: TypingRules,
-): boolean {
-  const ends = new Map<string, number>();
-  let second = { from: Number.NEGATIVE_INFINITY, publishes: 0 };
-  const livesAt = (at: number): boolean => [...ends.values()].some((end) => end > at);
-  for (const act of history) {
-    if (isPublishOf(act, who)) {
-      if (act.at - second.from >= SECOND_MS) second = { from: act.at, publishes: 0 };
-      second.publishes += 1;
-      const allowed = rules.typing_rate === 0 || second.publishes <= rules.typing_rate;
-      // Beyond the rate a publish only renews: it begins nothing.
-      if (allowed || livesAt(act.at)) ends.set(act.source, act.at + rules.typing_ttl_ms);
-    } else if (endsAll(act, who)) ends.clear();
-    else if (endsSource(act, who)) ends.delete(act.source);
+): TypingStory {
+  const { ends, second } = story;
+  if (isPublishOf(act, who)) {
+    const isNew = act.at - second.from >= SECOND_MS;
+    const counted = isNew
+      ? { from: act.at, publishes: 1 }
+      : { ...second, publishes: second.publishes + 1 };
+    const allowed = rules.typing_rate === 0 || counted.publishes <= rules.typing_rate;
+    // Beyond the rate a publish only renews: it begins nothing.
+    const counts = allowed || isTyping(story, act.at);
+    const endsAt = act.at + rules.typing_ttl_ms;
+    return { second: counted, ends: counts ? new Map([...ends, [act.source, endsAt]]) : ends };
   }
-  return livesAt(now);
+  if (endsAll(act, who)) return { second, ends: new Map() };
+  if (!endsSource(act, who)) return story;
+  return { second, ends: new Map([...ends].filter(([source]) => source !== act.source)) };
 }
 
 function isPublishOf(act: TypingAct, who: { room: string; person: string }): boolean {
