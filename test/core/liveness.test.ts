@@ -267,6 +267,15 @@ describe("LivenessRegister stateFor(), snapshot() and lifeOf()", () => {
     expect(register.snapshot("bob", at(1_000))).toEqual({});
   });
 
+  test("a snapshot comes in the order of ids, which does not tell who was there all the time", () => {
+    const { register } = withAnn();
+    register.open("bob", sourceName(), {}, at(0));
+    register.signOff("ann", "laptop", at(1_000));
+    register.expire(at(10_000));
+    register.open("ann", sourceName(), {}, at(20_000));
+    expect(Object.keys(register.snapshot("eve", at(20_000)))).toEqual(["ann", "bob"]);
+  });
+
   test("what lives of a room is who types there, oneself live, and others as told", () => {
     const { register, source } = withAnn();
     register.hear(source, { state: "idle" }, at(50));
