@@ -14,6 +14,8 @@ import type { Frame, StreamClient } from "../support/stream.ts";
 const ROOM = "lounge";
 /** Longer than changes are held back, so that what is told late is told within its step. */
 const STEP_MS = 250;
+/** So short that two of them pass within the time for which changes are held back. */
+const MOMENT_MS = 40;
 
 type Act =
   | { readonly kind: "open"; readonly device: string; readonly state: "online" | "idle" }
@@ -158,6 +160,11 @@ class History {
       await this.do({ kind: "heartbeat", device: device_id, state });
   }
 
+  /** Lets next to no time pass. */
+  moment(): Promise<void> {
+    return this.server.clock.advance(MOMENT_MS);
+  }
+
   /** Lets a step pass, and takes down all that Bob can find out. */
   async step(): Promise<void> {
     await this.server.clock.advance(STEP_MS);
@@ -190,10 +197,12 @@ function bare({ ts: _ts, id: _id, ...frame }: Frame): object {
   return frame;
 }
 
+/** @param hasty whether she hides, and did all before, within a few moments. */
 async function bothHistories(
   before: readonly Act[],
   during: readonly Act[],
   after: readonly Act[],
+  hasty = false,
 ): Promise<[hidden: unknown[], gone: unknown[]]> {
   const [hiding, leaving] = [await History.begin(), await History.begin()];
   await using _hiding = hiding.server;
@@ -208,7 +217,15 @@ async function bothHistories(
       () => hiding.do(act),
       () => leaving.do(act),
     );
-  for (const act of before) await same(act);
+  for (const act of before) {
+    if (!hasty) await same(act);
+    else {
+      for (const history of [hiding, leaving]) {
+        await history.do(act);
+        await history.moment();
+      }
+    }
+  }
   await both(
     () => hiding.do({ kind: "choose", state: "appear_offline" }),
     () => leaving.leave(),
@@ -255,7 +272,7 @@ describe("appearing offline", () => {
     TRIALS_TIMEOUT_MS,
   );
 
-  const cases: Record<string, [before: Act[], during: Act[]]> = {
+  const cases: Record<string, [before: Act[], during: Act[], hasty?: true]> = {
     "chosen while typing": [
       [
         { kind: "open", device: "laptop", state: "online" },
@@ -266,6 +283,14 @@ describe("appearing offline", () => {
     "chosen from nowhere, then returning": [
       [],
       [{ kind: "open", device: "laptop", state: "online" }],
+    ],
+    "chosen within a coalescing window": [
+      [
+        { kind: "open", device: "laptop", state: "online" },
+        { kind: "heartbeat", device: "laptop", state: "idle" },
+      ],
+      [{ kind: "heartbeat", device: "laptop", state: "online" }],
+      true,
     ],
     "with private acts": [
       [{ kind: "open", device: "laptop", state: "online" }],
@@ -287,9 +312,9 @@ describe("appearing offline", () => {
       [{ kind: "cut", device: "laptop" }],
     ],
   };
-  for (const [name, [before, during]] of Object.entries(cases)) {
+  for (const [name, [before, during, hasty]] of Object.entries(cases)) {
     test(`${name}, is to everyone else what going offline is`, async () => {
-      const [hidden, gone] = await bothHistories(before, during, [{ kind: "message" }]);
+      const [hidden, gone] = await bothHistories(before, during, [{ kind: "message" }], hasty);
       expect(hidden).toEqual(gone);
     });
   }
