@@ -189,6 +189,12 @@ export const anyHistory: fc.Arbitrary<Step[]> = fc.array(
  * that it consists of go in an order in which none of them shows half of it.
  * And clearing a state by hand, like setting one, is told at once: it comes
  * last and takes the others along.
+ *
+ * Where the contract itself would make the worlds differ, the histories keep
+ * clear of it. Ann is no machine, which would be online in `gone`. Nobody
+ * invites an AI: it takes part as the inviter prefers, so that a preference
+ * changed in private would show in a public act. The rest is said below, where
+ * it is done.
  */
 export class HidingRun {
   readonly #rules: Rules;
@@ -198,6 +204,8 @@ export class HidingRun {
   #now: Moment = { elapsed: 3_600_000, monotonic: 0 };
   #isHiding = false;
   #hasHidden = false;
+  /** An alarm rang that told nobody anything: it is enough to look before the next act. */
+  #isUnseen = false;
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -207,13 +215,14 @@ export class HidingRun {
 
   step({ afterMs, pause, person, act }: Step): void {
     this.#pass(afterMs, pause);
+    if (this.#isUnseen) this.#compare(true);
     if (person !== "ann") this.#both(person, act);
     else if (act.kind === "choose") this.#choose(act);
     else if (!this.#isHiding || PUBLIC.has(act.kind)) this.#both(person, act);
     else this.#hidden.do(person, act, this.#now);
     // What waits is told by an alarm, or by the next act where the alarm is late: that much is left to chance.
     if (pause === "late") this.#expire();
-    else this.#compare(false);
+    this.#compare(pause === "late");
   }
 
   /** Ann returns, and time passes until nothing is due any more. */
@@ -222,6 +231,7 @@ export class HidingRun {
     if (this.#isHiding) this.#return(undefined, { device: undefined });
     this.#compare(false);
     for (let ms = this.#nextIn(); ms < Infinity; ms = this.#nextIn()) this.#pass(ms, "awake");
+    this.#compare(true);
   }
 
   #both(person: string, act: Act): void {
@@ -376,10 +386,12 @@ export class HidingRun {
   #expire(): void {
     for (const world of [this.#hidden, this.#gone])
       if (world.nextIn(this.#now) === 0) world.expire(this.#now);
-    this.#compare(true);
+    if (this.#hidden.hasNews || this.#gone.hasNews) this.#compare(true);
+    else this.#isUnseen = true;
   }
 
   #compare(apart: boolean): void {
+    this.#isUnseen = false;
     const hidden = this.#hidden.observe(this.#now, apart);
     const gone = this.#gone.observe(this.#now, apart);
     if (hidden === gone) return;

@@ -15,6 +15,7 @@ import {
   type PresenceRules,
   presenceFrame,
   type RememberedPerson,
+  type ResponseMode,
   type RoomFacts,
   roomRefusal,
   roomState,
@@ -107,7 +108,8 @@ export class World {
   readonly #messages: Message[] = [];
   readonly #sockets = new Map<string, OpenSource>();
   readonly #heard = new Map<string, string[]>(OBSERVERS.map((id) => [id, []]));
-  readonly #locales = new Map<string, string>();
+  /** By person, the preference that shows in their own settings of a room. */
+  readonly #responseModes = new Map<string, ResponseMode>();
   #position = 0;
 
   constructor(rules: PresenceRules & TypingRules) {
@@ -118,6 +120,11 @@ export class World {
       read: new Map(),
     });
     this.#places = { lobby: place("lobby"), attic: place("attic"), den: place("den") };
+  }
+
+  /** Whether an observer has heard anything since they were last asked. */
+  get hasNews(): boolean {
+    return OBSERVERS.some((id) => this.#heard.get(id)?.length !== 0);
   }
 
   /** In how many milliseconds the next alarm rings. */
@@ -159,7 +166,7 @@ export class World {
         this.#doToSocket(person, act, now);
         return;
       case "preferences":
-        this.#locales.set(person, "nl");
+        this.#responseModes.set(person, "streaming");
         return;
       case "profile":
         this.#rename(person, act.name, now);
@@ -267,7 +274,7 @@ export class World {
       membership,
       notification_mode: "inherit",
       muted_until: null,
-      ai_response_mode: "conversational",
+      ai_response_mode: this.#responseModes.get(observer) ?? "conversational",
     };
     const refused = roomRefusal(facts, self, "look");
     if (refused !== undefined) return refused;
