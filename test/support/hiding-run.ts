@@ -183,9 +183,9 @@ export const anyHistory: fc.Arbitrary<Step[]> = fc.array(
  * that she has then, in their states.
  *
  * The contract allows shifts of up to `coalesce_ms` between the two. None is
- * needed here, and none is allowed: after every act and every alarm all that
- * the observers heard and can ask for is compared as text. Two things make it
- * so. What Ann does at t, and at u, is one act to whoever watches: so the acts
+ * needed here, and none is allowed: before and after every act, and after
+ * every alarm that told anything, all that the observers heard and can ask for
+ * is compared as text. Two things make it so. What Ann does at t, and at u, is one act to whoever watches: so the acts
  * that it consists of go in an order in which none of them shows half of it.
  * And clearing a state by hand, like setting one, is told at once: it comes
  * last and takes the others along.
