@@ -122,7 +122,7 @@ describe("LivenessRegister lose(), close() and signOff()", () => {
   test("neither a socket of another device nor a heartbeat of the same keeps it up", () => {
     const { register, source } = withAnn();
     register.open("ann", sourceName({ device_id: "phone" }), {}, at(0));
-    register.open("ann", sourceName({ door: "rest" }), {}, at(0));
+    register.beat("ann", "laptop", {}, at(0));
     expect(told(register.close(source, at(1_000)))).toEqual([SILENT]);
   });
 

@@ -222,12 +222,13 @@ describe("PresenceRegister hear() and touch()", () => {
   });
 
   test("a socket that is back says what its tab has said since by request", () => {
-    const { register, source } = withAnn();
-    register.hear(source, { state: "online" }, 1_000);
-    register.expire(121_000);
-    open(register, 121_500, { door: "rest" }, { state: "idle" });
-    expect(register.touch(source, 122_000)).toBeUndefined();
-    expect(register.effective("ann", 122_000)).toBe("idle");
+    const register = new PresenceRegister(rules());
+    const name = sourceName({ instance: "laptop" });
+    const { source } = register.open("ann", name, { state: "online" }, 0);
+    register.expire(120_000);
+    register.beat("ann", "laptop", { state: "idle" }, 120_500);
+    expect(register.touch(source, 121_000)).toBeUndefined();
+    expect(register.effective("ann", 121_000)).toBe("idle");
   });
 
   test("a socket that had run out is not back once another took its place, nor once it was lost or closed", () => {

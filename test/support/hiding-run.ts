@@ -5,14 +5,21 @@ import {
   type ManualState,
   type Moment,
   type PresenceRules,
-  type RememberedPerson,
-  type SourceName,
   type Statement,
   type TypingRules,
 } from "@porchlight/core";
 import fc from "fast-check";
 import { rules, typingRules } from "./builders.ts";
-import { type Act, type How, PEOPLE, PUBLIC, ROOMS, type Socket, World } from "./world.ts";
+import {
+  type Act,
+  type How,
+  type Name,
+  PEOPLE,
+  PUBLIC,
+  ROOMS,
+  type Socket,
+  World,
+} from "./world.ts";
 
 const SECOND_MS = 1_000;
 /** So many choices by hand are told at once within a second. */
@@ -270,7 +277,7 @@ export class HidingRun {
     this.#hidden.do("ann", act, this.#now);
     this.#gone.stopTyping("ann", this.#now);
     // The most awake goes last, so that the others do not show.
-    for (const { device_id } of this.#awakeFirst(this.#gone).toReversed())
+    for (const device_id of this.#awakeFirst(this.#gone).toReversed())
       this.#gone.do("ann", { kind: "signOff", device: device_id }, this.#now);
     this.#gone.closeSockets("ann", () => true, this.#now);
     // Of a request, the sign of life is Ann's own act, which she omits here; clearing the state is not.
@@ -290,8 +297,9 @@ export class HidingRun {
   #return(manual: ManualState | undefined, how: How): void {
     const now = this.#now;
     this.#prepare(how);
-    const sources = this.#awakeFirst(this.#hidden).flatMap(({ device_id, sources }) =>
-      this.#loudestFirst(sources).map((source) => ({ ...source, device_id })),
+    const all = this.#hidden.sourcesOf("ann", now);
+    const sources = this.#awakeFirst(this.#hidden).flatMap((id) =>
+      this.#loudestFirst(all.filter(({ device_id }) => device_id === id)),
     );
     const choice: Act = { kind: "choose", manual, how };
     this.#isHiding = false;
@@ -315,32 +323,27 @@ export class HidingRun {
   #prepare(how: How): void {
     const hidden = this.#hidden;
     const now = this.#now;
-    const sources = hidden
-      .devicesOf("ann", now)
-      .flatMap(({ device_id, sources }) => sources.map((source) => ({ ...source, device_id })));
-    const isIn = (name: SourceName): boolean =>
+    const sources = hidden.sourcesOf("ann", now);
+    const isIn = (name: Name): boolean =>
       sources.some(
         ({ device_id, instance, door }) =>
           device_id === name.device_id && instance === name.instance && door === name.door,
       );
     hidden.closeSockets("ann", (name) => !isIn(name), now);
-    for (const name of sources.filter(({ door }) => door !== "rest")) {
+    for (const name of sources.filter(({ door }) => door !== "rest"))
       hidden.connect("ann", name, {}, hidden.isLost("ann", name), now);
-    }
-    const left = hidden.devicesOf("ann", now);
-    for (const { device_id, sources } of left) {
-      for (const { door, instance } of sources)
-        if (door === "rest") hidden.connect("ann", { device_id, instance, door }, {}, false, now);
-    }
+    // A socket ends the heartbeats of its device: what is left of them beats again.
+    for (const name of hidden.sourcesOf("ann", now).filter(({ door }) => door === "rest"))
+      hidden.connect("ann", name, {}, false, now);
     // The request by which she returns may be the sign of life of one more device: she has it by then.
     if (how !== "facts") hidden.act("ann", how.device, now);
   }
 
-  #awakeFirst(world: World): RememberedPerson["devices"] {
+  /** Ann's devices, the awake ones first. */
+  #awakeFirst(world: World): string[] {
     const rank = (id: string): number => (world.isAwake("ann", id, this.#now) ? 0 : 1);
-    return world
-      .devicesOf("ann", this.#now)
-      .toSorted((a, b) => rank(a.device_id) - rank(b.device_id));
+    const ids = new Set(world.sourcesOf("ann", this.#now).map(({ device_id }) => device_id));
+    return [...ids].sort((a, b) => rank(a) - rank(b));
   }
 
   /** The sources of a device in an order in which the first decides what the device is. */

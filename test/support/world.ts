@@ -26,6 +26,10 @@ import {
 } from "@porchlight/core";
 import { member, participant, room } from "./builders.ts";
 
+/** A source as it is written down, and what tells it apart. */
+export type RememberedSource = RememberedPerson["sources"][number];
+export type Name = Pick<RememberedSource, "device_id" | "instance" | "door">;
+
 /** Ann hides; the others watch. Dee shares no room with her unless she is invited to one. */
 export const PEOPLE = ["ann", "bob", "cy", "dee"] as const;
 export const OBSERVERS = ["bob", "cy", "dee"] as const;
@@ -151,12 +155,7 @@ export class World {
         this.closeSockets(person, ({ device_id }) => device_id === act.device, now);
         return;
       case "heartbeat":
-        this.#open(
-          person,
-          { device_id: act.device, instance: act.device, door: "rest" },
-          act.activity,
-          now,
-        );
+        this.#tell(this.#register.beat(person, act.device, act.activity, now), now);
         return;
       case "open":
       case "hear":
@@ -177,10 +176,10 @@ export class World {
     }
   }
 
-  /** The devices that a person has, each with its sources as they are. */
-  devicesOf(person: string, now: Moment): RememberedPerson["devices"] {
+  /** The sources that a person has, as they are. */
+  sourcesOf(person: string, now: Moment): readonly RememberedSource[] {
     const all = this.#register.remember(now);
-    return all.find(({ participant_id }) => participant_id === person)?.devices ?? [];
+    return all.find(({ participant_id }) => participant_id === person)?.sources ?? [];
   }
 
   /** Whether others see a person as something else than offline. */
@@ -195,20 +194,18 @@ export class World {
   }
 
   /** Whether a source is lingering: it was lost, and its socket is no more. */
-  isLost(person: string, { device_id, instance, door }: SourceName): boolean {
+  isLost(person: string, { device_id, instance, door }: Name): boolean {
     return door !== "rest" && !this.#sockets.has(keyOf(person, { device_id, instance, door }));
   }
 
   /** Opens a source by its name, and loses it at once if it `lingers`. */
-  connect(
-    person: string,
-    name: SourceName,
-    activity: Activity,
-    lingers: boolean,
-    now: Moment,
-  ): void {
-    const source = this.#open(person, name, activity, now);
-    if (name.door === "rest") return;
+  connect(person: string, name: Name, activity: Activity, lingers: boolean, now: Moment): void {
+    const { door, device_id, instance } = name;
+    if (door === "rest") {
+      this.#tell(this.#register.beat(person, device_id, activity, now), now);
+      return;
+    }
+    const source = this.#open(person, { device_id, instance, door }, activity, now);
     if (lingers) this.#tell(this.#register.lose(source, now), now);
     else this.#sockets.set(keyOf(person, name), source);
   }
@@ -225,11 +222,9 @@ export class World {
   }
 
   /** Closes those sockets of a person that `closes` names. */
-  closeSockets(person: string, closes: (name: SourceName) => boolean, now: Moment): void {
+  closeSockets(person: string, closes: (name: Name) => boolean, now: Moment): void {
     for (const [key, source] of this.#sockets) {
-      const { device, instance, door } = source;
-      if (device.person.participant_id !== person) continue;
-      if (!closes({ device_id: device.device_id, instance, door })) continue;
+      if (source.person.participant_id !== person || !closes(source)) continue;
       this.#sockets.delete(key);
       this.#tell(this.#register.close(source, now), now);
     }
@@ -473,6 +468,6 @@ function nameOf({ device, instance, door }: Socket): SourceName {
   return { device_id: device, instance, door };
 }
 
-function keyOf(person: string, { device_id, instance, door }: SourceName): string {
+function keyOf(person: string, { device_id, instance, door }: Name): string {
   return `${person}/${device_id}/${instance}/${door}`;
 }
