@@ -2,7 +2,7 @@ import { CodedError } from "../errors.ts";
 import { type ClientFrame, type HelloFrame, type ServerFrame, STREAM_CLOSE } from "../frames.ts";
 import type { Activity } from "../presence-register.ts";
 import { Alarm } from "./clock.ts";
-import { type TokenSource, tokenFrom } from "./rest.ts";
+import { queryOf, type TokenSource, tokenFrom } from "./rest.ts";
 import type { Runtime, Socket } from "./runtime.ts";
 
 const SUBPROTOCOL = "porchlight.v1";
@@ -179,11 +179,7 @@ export class Connection {
   #address(): string {
     const { url, device_id, instance, activity, since } = this.#options;
     const { state, idle_for_ms } = activity();
-    const said = { device_id, instance, state, idle_for_ms, since: since() };
-    const entries = Object.entries(said).filter(([, value]) => value !== undefined);
-    const query = entries
-      .map(([key, value]) => `${key}=${encodeURIComponent(`${value}`)}`)
-      .join("&");
+    const query = queryOf({ device_id, instance, state, idle_for_ms, since: since() });
     return `${url.replace(/^http/, "ws").replace(/\/+$/, "")}/v1/stream?${query}`;
   }
 

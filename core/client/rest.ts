@@ -131,10 +131,7 @@ export class Rest {
   profiles(
     query: { readonly q?: string; readonly limit?: number; readonly offset?: number } = {},
   ): Promise<Profile[]> {
-    const entries = Object.entries(query).map(
-      ([key, value]) => `${key}=${encodeURIComponent(value)}`,
-    );
-    return this.call("GET", `/v1/profiles?${entries.join("&")}`);
+    return this.call("GET", `/v1/profiles?${queryOf(query)}`);
   }
 
   me(): Promise<Me> {
@@ -205,4 +202,12 @@ function read<T>(text: string, retryAfter: string | null): T {
   }
   if (data === undefined) throw new TypeError("The answer is not that of a Porchlight server");
   return data;
+}
+
+/** The part of a URL after the question mark; what is absent is left out. */
+export function queryOf(said: Readonly<Record<string, unknown>>): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(said))
+    if (value !== undefined) query.set(key, String(value));
+  return query;
 }
