@@ -169,7 +169,8 @@ export class Connection {
       if (frame === undefined) return;
       this.#unanswered = 0;
       if (frame.type === "hello") this.#greeted(frame);
-      onFrame(frame);
+      // Whoever was just told that it is open may have closed it.
+      if (this.#attempt === attempt) onFrame(frame);
     });
     socket.addEventListener("close", ({ code, reason }) => {
       if (this.#attempt === attempt) this.#lost({ code, reason });
@@ -228,7 +229,7 @@ export class Connection {
   #look(hello: HelloFrame): void {
     // Throttled timers are up to a minute late; later than that, the machine has slept.
     const hasSlept = this.#now() - this.#beatAt > hello.timings.presence_ttl_ms;
-    if (hasSlept) this.#connect();
+    if (hasSlept) this.open();
     else if (this.#unanswered >= UNANSWERED_MAX) this.#lost({ code: 1006, reason: "no answer" });
     else this.#beat(hello);
   }

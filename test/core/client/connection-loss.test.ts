@@ -288,6 +288,17 @@ describe("Connection after sleep", () => {
     expect(line.runtime.socket.sent).toHaveLength(1);
   });
 
+  test("tries at once again when the new connection fails, as the old one had lasted", async () => {
+    const line = await Line.connecting();
+    await line.fail(7);
+    await line.runtime.clock.advance(line.delayMs);
+    line.runtime.socket.hello();
+    line.runtime.clock.sleep(3_600_000);
+    await line.runtime.clock.advance(10_000);
+    line.runtime.socket.end();
+    expect(line.delayMs).toBe(0);
+  });
+
   test("tries at once what was waited for meanwhile", async () => {
     const line = await Line.connecting();
     line.runtime.socket.end(1012, "60000");

@@ -32,6 +32,15 @@ describe("Connection open()", () => {
     expect(seen).toEqual(["connecting", "open", "hello", "presence"]);
   });
 
+  test("passes nothing on once its owner has closed it, not even the hello that it just told of", async () => {
+    const line: Line = await Line.connecting({
+      onState: ({ status }) => void (status === "open" && line.connection.close()),
+    });
+    line.runtime.socket.hello();
+    expect(line.status).toBe("closed");
+    expect(line.frames).toEqual([]);
+  });
+
   test("says in the URL who connects, from which position, and how long the user has been idle", async () => {
     const line = await Line.connecting({
       activity: () => ({ state: "idle", idle_for_ms: 301_000 }),
