@@ -3,6 +3,9 @@ import type { Activity } from "../presence-register.ts";
 import { DEFAULT_TIMINGS } from "../timings.ts";
 import { Alarm, type Clock } from "./clock.ts";
 
+/** Operating systems say idle times in whole seconds: input can seem up to this much later than it was. */
+const ROUNDING_MS = 1_000;
+
 /**
  * How long the user has been idle at this device.
  *
@@ -14,7 +17,8 @@ export class ActivityTracker {
   readonly #alarm: Alarm;
   readonly #onChange: () => void;
   #activeAt: number;
-  #isAway = false;
+  /** Input that was before this does not mean that the user is back. */
+  #awayUntil = Number.NEGATIVE_INFINITY;
   #idleAfterMs = DEFAULT_TIMINGS.idle_after_ms;
   #told: Statement = "online";
 
@@ -37,7 +41,8 @@ export class ActivityTracker {
 
   /** Idle after `idle_after_ms` without input, or when the user went away; else online. */
   get state(): Statement {
-    return this.#isAway || this.idleForMs >= this.#idleAfterMs ? "idle" : "online";
+    const isAway = this.#activeAt < this.#awayUntil;
+    return isAway || this.idleForMs >= this.#idleAfterMs ? "idle" : "online";
   }
 
   /** Milliseconds since the last input. */
@@ -52,16 +57,13 @@ export class ActivityTracker {
 
   /** The user did something, now or `idleForMs` ago: what an operating system says of its idle time can be handed in as it is. */
   active(idleForMs: number = 0): void {
-    const at = this.#clock.elapsed() - idleForMs;
-    if (at <= this.#activeAt) return;
-    this.#activeAt = at;
-    this.#isAway = false;
+    this.#activeAt = Math.max(this.#activeAt, this.#clock.elapsed() - idleForMs);
     this.#tell();
   }
 
-  /** The user is known to be away, as when the screen was locked: idle at once, until they are active again. */
+  /** The user is known to be away, as when the screen was locked: idle at once, until input that is at least a second newer. */
   away(): void {
-    this.#isAway = true;
+    this.#awayUntil = this.#clock.elapsed() + ROUNDING_MS;
     this.#tell();
   }
 
@@ -71,7 +73,7 @@ export class ActivityTracker {
     this.#tell();
   }
 
-  /** Stops the timer. */
+  /** Stops the timer. Safe to call twice; input starts it again. */
   close(): void {
     this.#alarm.stop();
   }

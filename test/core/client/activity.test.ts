@@ -106,16 +106,31 @@ describe("ActivityTracker active()", () => {
 });
 
 describe("ActivityTracker away()", () => {
-  test("is idle at once, with the true age, until the user does something", async () => {
+  test("is idle at once, with the true age, until there is input a second later or more", async () => {
     const { tracker, clock, told } = tracked();
     await clock.advance(20_000);
     tracker.away();
     tracker.away();
     expect(tracker.statement).toEqual({ state: "idle", idle_for_ms: 20_000 });
-    await clock.advance(5_000);
+    await clock.advance(999);
     tracker.active();
-    expect(tracker.statement).toEqual({ state: "online", idle_for_ms: 0 });
-    expect(told).toEqual(["idle after 20000", "online after 25000"]);
+    expect(tracker.statement).toEqual({ state: "idle", idle_for_ms: 0 });
+    await clock.advance(1);
+    tracker.active();
+    expect(told).toEqual(["idle after 20000", "online after 21000"]);
+  });
+
+  test("is not ended by the input that locked the screen, though it is heard of later", async () => {
+    const { tracker, clock, told } = tracked();
+    await clock.advance(20_000);
+    tracker.away();
+    await clock.advance(3_400);
+    // Systems say whole seconds: the age of input 3.4 s ago is 3.
+    tracker.active(3_000);
+    expect(tracker.state).toBe("idle");
+    await clock.advance(1_000);
+    tracker.active(0);
+    expect(told).toEqual(["idle after 20000", "online after 24400"]);
   });
 });
 
@@ -185,5 +200,13 @@ describe("ActivityTracker close()", () => {
     expect(clock.timers).toBe(0);
     await clock.advance(IDLE_AFTER_MS);
     expect(told).toEqual([]);
+  });
+
+  test("lasts until the next input", async () => {
+    const { tracker, clock, told } = tracked();
+    tracker.close();
+    tracker.active();
+    await clock.advance(IDLE_AFTER_MS);
+    expect(told).toEqual(["idle after 300000"]);
   });
 });
