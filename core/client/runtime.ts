@@ -2,7 +2,6 @@ import { type Clock, systemClock } from "./clock.ts";
 
 /** What is used of the answer of a {@link Runtime.fetch}. */
 export interface FetchAnswer {
-  readonly status: number;
   readonly headers: { get(name: string): string | null };
   text(): Promise<string>;
 }
