@@ -74,7 +74,7 @@ export class Connection {
   /** Tries in a row that came to nothing. */
   #failures = 0;
   /** When there is something to do in the present state, by `elapsed`. */
-  #dueAt = Number.POSITIVE_INFINITY;
+  #dueAt = 0;
   #openedAt = 0;
   #beatAt = 0;
   #unanswered = 0;
@@ -242,14 +242,12 @@ export class Connection {
   /** Lets go of the socket, if there is one. */
   #drop(code: number = REPLACED_CODE): void {
     this.#attempt = {};
-    this.#unanswered = 0;
     this.#socket?.close(code);
     this.#socket = undefined;
   }
 
   #enter(state: ConnectionState, dueInMs?: number): void {
     this.#alarm.stop();
-    this.#dueAt = Number.POSITIVE_INFINITY;
     if (dueInMs !== undefined) this.#due(dueInMs);
     this.#state = state;
     this.#options.onState(state);
