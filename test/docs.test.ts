@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DEFAULT_TIMINGS, ERROR_STATUS, STREAM_CLOSE } from "@porchlight/core";
 import { DEFAULT_LIMITS, SETTINGS, variableOf } from "@porchlight/server";
-import { ServerProcess, temporaryFolder } from "./support/process.ts";
+import { outputOf, ServerProcess, temporaryFolder } from "./support/process.ts";
 import { TestServer } from "./support/server.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
@@ -32,22 +32,6 @@ function blocks(language: string): string[] {
 function curlLines(): string[] {
   const lines = blocks("sh").flatMap((block) => block.split("\n"));
   return lines.filter((line) => line.startsWith("curl "));
-}
-
-/** What a command prints to standard output. */
-async function outputOf(command: string[], env: Record<string, string> = {}): Promise<string> {
-  const child = Bun.spawn(command, {
-    cwd: ROOT,
-    env: { ...process.env, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, error] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  if ((await child.exited) !== 0) throw new Error(`Cannot run "${command.join(" ")}": ${error}`);
-  return out;
 }
 
 describe("the README", () => {
@@ -91,24 +75,6 @@ describe("the README", () => {
     ).toEqual(expected.sort());
   });
 
-  test("embeds core with code that prints what it says it prints", async () => {
-    for (const code of blocks("ts")) {
-      const file = join(ROOT, "test", `readme-${Bun.hash(code).toString(36)}.ts`);
-      writeFileSync(file, code);
-      try {
-        const promised = [...code.matchAll(/console\.log\(.*?\); \/\/ (\w+)/g)].map(
-          ([, value]) => value,
-        );
-        expect(promised.length).toBeGreaterThan(0);
-        expect((await outputOf([process.execPath, file])).trim().split("\n")).toEqual(
-          promised as string[],
-        );
-      } finally {
-        await Bun.file(file).delete();
-      }
-    }
-  });
-
   test("has curl lines that a started demo answers", async () => {
     using folder = temporaryFolder();
     await using demo = await ServerProcess.start(
@@ -123,7 +89,7 @@ describe("the README", () => {
     for (const line of lines) {
       const answer = await outputOf(
         ["sh", "-c", `${line.replace("room-…", "room-general")} --silent --show-error`],
-        { BASE: demo.url, TOKEN },
+        { env: { BASE: demo.url, TOKEN } },
       );
       answers.push(JSON.parse(answer));
     }
@@ -167,8 +133,7 @@ describe("the README", () => {
     let last = "";
     for (const line of lines) {
       last = await outputOf(["sh", "-c", `${line} --silent --show-error --fail`], {
-        BASE: server.url,
-        ADMIN: `Authorization: Bearer ${secret}`,
+        env: { BASE: server.url, ADMIN: `Authorization: Bearer ${secret}` },
       });
     }
     const headers = { authorization: `Bearer ${JSON.parse(last).data.token}` };

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { chromium, type Page } from "playwright-core";
 import type { Found } from "./binaries.ts";
 
 const COMMANDS = ["chromium", "google-chrome", "google-chrome-stable"] as const;
@@ -61,6 +61,17 @@ export async function runInChromium(
         ? new Response(bundle, { headers: { "content-type": "text/javascript" } })
         : new Response("<!doctype html>", { headers: { "content-type": "text/html" } }),
   });
+  return await withPage({ executablePath, timeoutMs }, async (page) => {
+    await page.goto(server.url.href);
+    return page.evaluate(`import("/module.js").then(async ({ run }) => ${call})`);
+  });
+}
+
+/** Opens an empty page in a browser that is gone afterwards, and at the latest after `timeoutMs`. */
+export async function withPage<T>(
+  { executablePath, timeoutMs }: { executablePath: string; timeoutMs: number },
+  use: (page: Page) => Promise<T>,
+): Promise<T> {
   const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: LAUNCH_MS });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -69,9 +80,7 @@ export async function runInChromium(
   };
   AbortSignal.timeout(timeoutMs).addEventListener("abort", close);
   try {
-    const page = await browser.newPage();
-    await page.goto(server.url.href);
-    return await page.evaluate(`import("/module.js").then(async ({ run }) => ${call})`);
+    return await use(await browser.newPage());
   } catch (cause) {
     throw new Error(`Cannot run on Chromium: ${cause}`, { cause });
   } finally {

@@ -48,23 +48,30 @@ export async function runOn(
   return JSON.parse(String(said));
 }
 
-/**
- * Declares a test for each runtime. On a machine without one of them its test
- * is skipped, and says why; in CI it fails.
- */
+/** Declares a test for each runtime, which needs that runtime: see {@link testWith}. */
 export function testEverywhere(behaviour: string, body: (runtime: Runtime) => Promise<void>): void {
-  for (const runtime of RUNTIMES) {
-    const found = FIND[runtime]();
-    if ("path" in found) {
-      test(`${behaviour} on ${runtime}`, () => body(runtime), 2 * RUN_MS);
-      continue;
-    }
-    const skipped = `${behaviour} on ${runtime} (skipped: ${found.missing})`;
-    console.warn(skipped);
-    test.skipIf(!IS_CI)(skipped, () => {
-      throw new Error(`Cannot skip a runtime in CI: ${found.missing}`);
-    });
+  for (const runtime of RUNTIMES)
+    testWith(FIND[runtime](), `${behaviour} on ${runtime}`, () => body(runtime));
+}
+
+/**
+ * Declares a test that needs a program. On a machine without it the test is
+ * skipped, and says why; in CI it fails.
+ */
+export function testWith(
+  found: Found,
+  behaviour: string,
+  body: (path: string) => Promise<void>,
+): void {
+  if ("path" in found) {
+    test(behaviour, () => body(found.path), 2 * RUN_MS);
+    return;
   }
+  const skipped = `${behaviour} (skipped: ${found.missing})`;
+  console.warn(skipped);
+  test.skipIf(!IS_CI)(skipped, () => {
+    throw new Error(`Cannot skip this in CI: ${found.missing}`);
+  });
 }
 
 /** Hands a program to a runtime by standard input, and answers what it prints. */

@@ -12,8 +12,17 @@ export class Child implements AsyncDisposable {
     return new Child([process.execPath, `${import.meta.dir}/${name}`, ...args]);
   }
 
-  constructor(command: readonly string[]) {
-    this.#process = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  constructor(
+    command: readonly string[],
+    options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  ) {
+    this.#process = Bun.spawn([...command], {
+      cwd: options.cwd ?? process.cwd(),
+      env: { ...process.env, ...options.env },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     this.#read = this.#follow();
   }
 

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const CLI = resolve(import.meta.dir, "../../server/cli.ts");
+const ROOT = resolve(import.meta.dir, "../..");
+const CLI = join(ROOT, "server/cli.ts");
 
 /** The server as a process of its own, on the real clock. */
 export class ServerProcess {
@@ -64,4 +65,33 @@ export class ServerProcess {
 export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(tmpdir(), "porchlight-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/**
+ * What a command prints to standard output, and to standard error as well where
+ * `stderr` says so. Rejects with the latter when the command fails.
+ */
+export async function outputOf(
+  command: readonly string[],
+  options: {
+    /** Default: the root of the repository. */
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly stderr?: "kept";
+  } = {},
+): Promise<string> {
+  const child = Bun.spawn([...command], {
+    cwd: options.cwd ?? ROOT,
+    env: { ...process.env, ...options.env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, error] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0)
+    throw new Error(`Cannot run "${command.join(" ")}": ${error}${out}`);
+  return options.stderr === "kept" ? error + out : out;
 }
