@@ -15,7 +15,7 @@ interface Source {
 
 function sourcesIn(folder: string): Source[] {
   const paths = [...new Glob(`${folder}/**/*.ts`).scanSync(ROOT)].filter(
-    (path) => !path.includes("node_modules"),
+    (path) => !/\/(node_modules|dist)\//.test(path),
   );
   return paths.sort().map((path) => {
     const text = readFileSync(join(ROOT, path), "utf8");
