@@ -135,9 +135,14 @@ export class Client {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Connects, whatever was before, also after the server has closed for good. */
+  /** Connects, whatever was before, also after the server has closed for good. What waits in the storage is taken up first, and shows also where there is no connection to be had. */
   open(): void {
     this.#connection.open();
+    // Where that fails, so does the connection, and tries again.
+    this.#outbox.load().then(
+      () => this.#changed(),
+      () => {},
+    );
   }
 
   /** Before the machine sleeps: signs off, and stays away until {@link resume}. */
@@ -150,7 +155,7 @@ export class Client {
     this.#connection.resume();
   }
 
-  /** Signs off and stops every timer. Safe to call twice. */
+  /** Signs off and stops every timer; {@link active} starts one again. Safe to call twice. */
   close(): void {
     this.#connection.close();
     this.#activity.close();

@@ -199,6 +199,11 @@ describe("Client", () => {
     await offline.edit({ locale: "nl" });
     expect([offline.preferences.locale, kept?.edits.length]).toEqual(["nl", 1]);
     offline.close();
+    using restarted = new TestClient(server, ann, { storage });
+    restarted.network.down();
+    restarted.open();
+    await restarted.until(() => restarted.preferences.locale === "nl");
+    restarted.close();
     await server.clock.advance(60_000);
     await ann.put("/v1/me/preferences", { time_format: "12h" });
     using back = await new TestClient(server, ann, { storage }).ready();
