@@ -108,17 +108,22 @@ export class Replica {
   answer(asked: Asked, snapshot: RoomState, now: number): void {
     const room = this.#rooms.get(asked.room_id);
     if (room?.asked !== asked) return;
+    // What was heard since the snapshot was asked for beats it; what it has already, its position tells.
+    const state = asked.frames.reduce((folded, frame) => this.#fold(folded, frame), snapshot);
+    const { room_id } = asked;
+    const typing = snapshot.typing.map((participant_id) => ({
+      room_id,
+      participant_id,
+      typing: true,
+    }));
     room.asked = undefined;
     if (snapshot.stream_position < room.atLeast) {
       room.wanted = true;
       return;
     }
-    this.#typists.delete(asked.room_id);
-    for (const participant_id of snapshot.typing)
-      this.#type({ room_id: asked.room_id, participant_id, typing: true }, now);
-    // What was heard since the snapshot was asked for beats it; what it has already, its position tells.
-    const state = asked.frames.reduce((folded, frame) => this.#fold(folded, frame), snapshot);
-    for (const frame of asked.frames) if (frame.type === "typing") this.#type(frame, now);
+    this.#typists.delete(room_id);
+    const heard = asked.frames.filter((frame) => frame.type === "typing");
+    for (const signal of [...typing, ...heard]) this.#type(signal, now);
     room.known = { status: "current", state };
   }
 

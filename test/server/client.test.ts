@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { RoomState } from "@porchlight/core";
-import type { OutboxRecord } from "@porchlight/core/client";
+import type { OutboxRecord, Runtime } from "@porchlight/core/client";
 import { TestClock, turn } from "../support/clock.ts";
 import { TestClient } from "../support/network.ts";
 import { temporaryFolder } from "../support/process.ts";
@@ -303,6 +303,40 @@ describe("Client", () => {
     a.network.busyFor = undefined;
     a.resume();
     await a.current("lounge");
+  });
+
+  test("asks again for a room when the answer makes no sense", async () => {
+    const { server, ann } = await porch();
+    await using _server = server;
+    let isSane = false;
+    const fetch: Runtime["fetch"] = (url, init) =>
+      isSane || !url.endsWith("/state")
+        ? globalThis.fetch(url, init)
+        : Promise.resolve(Response.json({ data: {} }));
+    using a = new TestClient(server, ann, { runtime: { random: () => 0.5, fetch } });
+    a.follow("lounge");
+    a.open();
+    await a.current();
+    expect(a.room("lounge").status).toBe("unknown");
+    isSane = true;
+    await server.clock.advance(5_000);
+    await a.current("lounge");
+  });
+
+  test("opens nothing while it cannot take up what was saved, and tries again", async () => {
+    const { server, ann } = await porch();
+    await using _server = server;
+    let isOut = true;
+    const load = (): Promise<undefined> =>
+      isOut ? Promise.reject(new Error("The disk is out")) : Promise.resolve(undefined);
+    using a = new TestClient(server, ann, { storage: { load, save: async () => {} } });
+    a.open();
+    await a.until(() => a.connection.status === "waiting");
+    expect(a.connection).toMatchObject({ why: { reason: "Error: The disk is out" } });
+    expect(a.network.log).toEqual([]);
+    isOut = false;
+    await server.clock.advance(1_000);
+    await a.current();
   });
 
   test("sends what waits once, however much it hears meanwhile", async () => {
