@@ -62,6 +62,8 @@ export interface Actor {
   /** The device it was done on, where the request names one. */
   readonly device_id: string | undefined;
   readonly token_id: string;
+  /** How long ago it was done, in milliseconds; 0 unless it says. What is told late must wake nobody. */
+  readonly idle_for_ms?: number | undefined;
 }
 
 /** An open source. Opaque: hand it back to the register that gave it. */
@@ -494,7 +496,11 @@ function endSurplus(person: PersonEntry, opened: SourceEntry): void {
 
 function signOfLife(person: PersonEntry, by: Actor, now: number): void {
   if (speaksBySocket(person, by)) return;
-  hearRequest(person, by.device_id ?? restDevice(by.token_id), { idle_for_ms: 0 }, now);
+  const name = by.device_id ?? restDevice(by.token_id);
+  const { idle_for_ms: age = 0 } = by;
+  const known = person.sources.find(({ device_id }) => device_id === name);
+  const idle_for_ms = known === undefined ? age : Math.min(age, now - known.activeAt);
+  hearRequest(person, name, { idle_for_ms }, now);
 }
 
 function speaksBySocket({ sources }: Person, { device_id }: Pick<Actor, "device_id">): boolean {

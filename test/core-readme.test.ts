@@ -145,8 +145,12 @@ describe("the README of core", () => {
       }
       expect(kept()).toMatchObject({ edits: [{ patch: { locale: "de" } }] });
 
-      const delivered =
-        'client.subscribe(({ type }) => type === "delivered" && console.log(type));';
+      const delivered = `
+        const { save } = storage;
+        storage.save = async (record) => {
+          await save(record);
+          if (record.edits.length === 0) console.log("delivered");
+        };`;
       write("offline.js", `${code.replace(SERVER, server.url)}${delivered}`);
       await using online = new Child(commandOf("offline.js", node), options);
       await online.printed((line) => line === "delivered");

@@ -23,7 +23,7 @@ export class ActivityTracker {
   #told: Statement = "online";
 
   /**
-   * Begins as if the user were active now.
+   * Begins as if the user were active now. The timer starts with the first input.
    * @param options.onChange called whenever {@link state} has become another.
    */
   constructor(options: { readonly clock: Clock; readonly onChange: () => void }) {
@@ -36,7 +36,6 @@ export class ActivityTracker {
       () => clock.elapsed(),
       () => this.#tell(),
     );
-    this.#tell();
   }
 
   /** Idle after `idle_after_ms` without input, or when the user went away; else online. */

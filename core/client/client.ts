@@ -31,7 +31,10 @@ export interface ClientOptions {
   readonly device_id: string;
   /** The tab or window. Default: a new random name. */
   readonly instance?: string;
-  /** Where edits wait while they cannot be sent. Without it they are lost with the process. */
+  /**
+   * Where edits wait while they cannot be sent. Without it they are lost with
+   * the process. One person's, and used by one client at a time.
+   */
   readonly storage?: OutboxStorage;
   /** Parts of the runtime to be replaced. */
   readonly runtime?: Partial<Runtime>;
@@ -80,13 +83,15 @@ export class Client {
     const { url, token, device_id, storage } = options;
     const runtime = webRuntime(options.runtime);
     const { clock, random } = runtime;
-    const { instance = `tab-${[random(), random()].map(digitsOf).join("")}` } = options;
+    const { instance = `tab-${random().toString(36).slice(2)}` } = options;
     this.#runtime = runtime;
     this.rest = new Rest({ url, token, runtime });
     this.#outbox = new Outbox({
       device_id,
+      instance,
       clock,
       storage,
+      onQueued: () => this.#queued(),
       onDelivery: (delivery) => this.#delivered(delivery),
     });
     this.#activity = new ActivityTracker({ clock, onChange: () => this.#connection.report() });
@@ -129,7 +134,7 @@ export class Client {
     return this.#outbox.record;
   }
 
-  /** Hears of everything that happens, until the answer is called. */
+  /** Hears of everything that happens, until the answer is called. What a listener throws is reported, and stops nothing. */
   subscribe(listener: (event: ClientEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -173,9 +178,11 @@ export class Client {
     this.#activity.away();
   }
 
-  /** Somebody's state; one's own is the effective one. */
+  /** Somebody's state; one's own is the effective one, or what was chosen and waits to be delivered. */
   presence(participantId: string): Known<PresenceState> {
-    return this.#replica.presence(participantId);
+    const known = this.#replica.presence(participantId);
+    const chosen = participantId === this.participant_id ? this.#chosen() : undefined;
+    return chosen === undefined || known.status === "unknown" ? known : { ...known, state: chosen };
   }
 
   /** Who types in a room, whether it is followed or not. */
@@ -188,15 +195,15 @@ export class Client {
     return this.#replica.room(roomId);
   }
 
-  /** Keeps a room up to date, until it is unfollowed. */
-  follow(roomId: string): void {
+  /** Keeps a room up to date, until the answer is called; a room is forgotten with its last follower. */
+  follow(roomId: string): () => void {
+    let isFollowing = true;
     this.#replica.follow(roomId);
     this.#catchUp();
-  }
-
-  /** Forgets a room. */
-  unfollow(roomId: string): void {
-    this.#replica.unfollow(roomId);
+    return () => {
+      if (isFollowing) this.#replica.unfollow(roomId);
+      isFollowing = false;
+    };
   }
 
   /** The preferences as the user has set them, what waits in the outbox included; the defaults before anything was heard of them. */
@@ -207,22 +214,20 @@ export class Client {
   /** Changes the preferences: here at once, at the server as soon as it can be reached. Resolves when it is safely kept. */
   async edit(patch: PreferencesPatch): Promise<void> {
     await this.#outbox.edit(patch);
-    this.#changed();
   }
 
   /** Chooses a presence state. While there is no connection, it is delivered before there is one. Resolves when it is safely kept. */
   async choose(choice: Choice): Promise<void> {
     await this.#outbox.choose(choice);
-    // A socket that is being opened must not be there before the choice is.
-    if (this.connection.status === "connecting") this.#connection.resume();
-    this.#changed();
   }
 
-  /** For one text field: tells the others in a room that the user types in it. */
+  /** For one text field: tells the others in a room that the user types in it, unless they have chosen to hide. */
   typingField(roomId: string): TypingField {
     return new TypingField({
       clock: this.#runtime.clock,
-      publish: (typing) => this.#connection.send({ type: "typing", room_id: roomId, typing }),
+      publish: (typing) =>
+        this.#chosen() !== "appear_offline" &&
+        this.#connection.send({ type: "typing", room_id: roomId, typing }),
       refreshAfterMs: () => this.#timings.typing_refresh_ms,
     });
   }
@@ -258,9 +263,9 @@ export class Client {
   /** Asks for what is not known and sends what waits, while there is a connection and nothing has just failed. */
   #catchUp(): void {
     if (this.connection.status !== "open" || this.#now() < this.#quietUntil) return;
-    for (const asked of this.#replica.wanted()) void this.#askRoom(asked);
-    if (!this.#outbox.isEmpty && !this.#isDelivering) void this.#deliver();
-    else if (this.#wantsPreferences) void this.#askPreferences();
+    for (const asked of this.#replica.wanted()) this.#askRoom(asked);
+    if (!this.#outbox.isEmpty && !this.#isDelivering) this.#deliver();
+    else if (this.#wantsPreferences) this.#askPreferences();
   }
 
   async #askRoom(asked: Asked): Promise<void> {
@@ -269,10 +274,9 @@ export class Client {
       this.#replica.answer(asked, snapshot, this.#runtime.clock.monotonic());
       this.#typingDrop.by(this.#replica.nextAt());
     } catch (error) {
-      const coded = codedOf(error);
-      const again = !FINAL_STATUSES.includes(coded.status);
-      this.#replica.refuse(asked, coded, again);
-      if (again) this.#wait(coded);
+      const isFinal = error instanceof CodedError && FINAL_STATUSES.includes(error.status);
+      this.#replica.refuse(asked, isFinal ? error : undefined);
+      if (!isFinal) this.#wait(error);
     }
     this.#changed();
   }
@@ -285,7 +289,7 @@ export class Client {
       if (heard === this.#preferencesHeard) this.#preferences = preferences;
     } catch (error) {
       this.#wantsPreferences = true;
-      this.#wait(codedOf(error));
+      this.#wait(error);
     }
     this.#changed();
   }
@@ -298,22 +302,40 @@ export class Client {
       // Which of the two is newer, only a third can say.
       if (heard !== this.#preferencesHeard) this.#wantsPreferences = true;
     } catch (error) {
-      this.#wait(codedOf(error));
+      this.#wait(error);
     }
     this.#isDelivering = false;
     this.#changed();
   }
 
+  /** Something waits in the outbox. A choice waits for nobody. */
+  #queued(): void {
+    if (this.#outbox.record.choice !== null) {
+      this.#quietUntil = 0;
+      // A socket that is being opened must not be there before the choice is.
+      if (this.connection.status === "connecting") this.#connection.resume();
+    }
+    this.#changed();
+  }
+
+  /** The state that was chosen and waits to be delivered. */
+  #chosen(): PresenceState | undefined {
+    const choice = this.#outbox.record.choice?.choice;
+    return choice !== undefined && "state" in choice ? choice.state : undefined;
+  }
+
   #delivered(delivery: Delivery): void {
-    if (delivery.kind === "edits") this.#preferences = delivery.answer.preferences;
+    if (delivery.kind === "edit") this.#preferences = delivery.answer.preferences;
     this.#emit({ type: "delivered", delivery });
   }
 
   /** Lets some time pass after a failure, or as much as the server asks for. */
-  #wait({ retryAfterSeconds }: CodedError): void {
+  #wait(error: unknown): void {
+    const retryAfterSeconds = error instanceof CodedError ? error.retryAfterSeconds : undefined;
     const jittered = RETRY_AFTER_MS * (0.5 + this.#runtime.random());
     const delayMs = retryAfterSeconds === undefined ? jittered : retryAfterSeconds * 1_000;
-    this.#quietUntil = this.#now() + delayMs;
+    if (this.connection.status === "closed") return;
+    this.#quietUntil = Math.max(this.#quietUntil, this.#now() + delayMs);
     this.#retry.by(this.#quietUntil);
   }
 
@@ -334,20 +356,17 @@ export class Client {
   }
 
   #emit(event: ClientEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        // It is the app's: nothing here is to stop for it.
+        this.#runtime.report(error);
+      }
+    }
   }
 
   #now(): number {
     return this.#runtime.clock.elapsed();
   }
-}
-
-function codedOf(error: unknown): CodedError {
-  return error instanceof CodedError
-    ? error
-    : new CodedError("SW_INTERNAL", "Something went wrong on this side", { cause: error });
-}
-
-function digitsOf(fraction: number): string {
-  return fraction.toString(36).slice(2);
 }

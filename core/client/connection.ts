@@ -16,6 +16,12 @@ const LONGEST_DELAY_MS = 30_000;
 const UNANSWERED_MAX = 2;
 /** Of a socket that is let go of because another follows: to the server a loss, which lingers, and no sign-off. */
 const REPLACED_CODE = 4000;
+/** Closes whose reason can be a delay. */
+const NAMING_CODES: readonly number[] = [
+  1001,
+  STREAM_CLOSE.restart.code,
+  STREAM_CLOSE.too_many_frames.code,
+];
 /** What a subprotocol can carry. */
 const TOKEN_PATTERN = /^[\w!#$%&'*+.^`|~-]+$/;
 
@@ -78,6 +84,8 @@ export class Connection {
   #openedAt = 0;
   #beatAt = 0;
   #unanswered = 0;
+  /** What was last said of the user. */
+  #said: Activity["state"];
 
   constructor(options: ConnectionOptions) {
     const { clock } = options.runtime;
@@ -150,10 +158,10 @@ export class Connection {
   }
 
   #fail(error: unknown): void {
-    if (!(error instanceof CodedError) || error.status !== 401)
-      this.#lost({ code: 1006, reason: String(error) });
-    else if (error.code === "SW_AUTH_EXPIRED_TOKEN") this.#lost(STREAM_CLOSE.token_expired);
-    else this.#lost(STREAM_CLOSE.token_invalid);
+    const coded = error instanceof CodedError ? error : undefined;
+    if (coded?.code === "SW_AUTH_EXPIRED_TOKEN") this.#lost(STREAM_CLOSE.token_expired);
+    else if (coded?.status === 401) this.#lost(STREAM_CLOSE.token_invalid);
+    else this.#lost({ code: 1006, reason: String(error) }, coded?.retryAfterSeconds);
   }
 
   #openSocket(attempt: object, token: string): void {
@@ -172,6 +180,8 @@ export class Connection {
       // Whoever was just told that it is open may have closed it.
       if (this.#attempt === attempt) onFrame(frame);
     });
+    // A close follows every error. Unheard, some runtimes take it for a crash.
+    socket.addEventListener("error", () => {});
     socket.addEventListener("close", ({ code, reason }) => {
       if (this.#attempt === attempt) this.#lost({ code, reason });
     });
@@ -180,13 +190,15 @@ export class Connection {
   #address(): string {
     const { url, device_id, instance, activity, since } = this.#options;
     const { state, idle_for_ms } = activity();
+    this.#said = state;
     const query = queryOf({ device_id, instance, state, idle_for_ms, since: since() });
-    return `${url.replace(/^http/, "ws").replace(/\/+$/, "")}/v1/stream?${query}`;
+    return `${url.replace(/^http/i, "ws").replace(/\/+$/, "")}/v1/stream?${query}`;
   }
 
   #greeted(hello: HelloFrame): void {
     this.#openedAt = this.#beatAt = this.#now();
     this.#enter({ status: "open", hello }, hello.timings.heartbeat_ms);
+    if (this.#options.activity().state !== this.#said) this.report();
   }
 
   #beat(hello: HelloFrame): void {
@@ -198,19 +210,27 @@ export class Connection {
   }
 
   /** There is no connection any more, or there never was. */
-  #lost({ code, reason }: Closing): void {
+  #lost({ code, reason }: Closing, retryAfterSeconds?: number): void {
     const wasStable =
       this.#state.status === "open" && this.#now() - this.#openedAt >= STABLE_AFTER_MS;
     if (wasStable) this.#failures = 0;
     this.#drop();
     const why = { code, reason };
-    if (!mayReturn(why)) {
+    if (!mayReturn(why) && !this.#mayAskForAnotherToken(why)) {
       this.#enter({ status: "closed", why });
       return;
     }
-    const delayMs = namedDelay(why) ?? this.#delay();
+    const askedMs = retryAfterSeconds === undefined ? undefined : retryAfterSeconds * 1_000;
+    const delayMs = namedDelay(why) ?? askedMs ?? this.#delay();
     this.#failures += 1;
-    this.#enter({ status: "waiting", retryAt: this.#now() + delayMs, why }, delayMs);
+    const retryAt = this.#options.runtime.clock.wall() + delayMs;
+    this.#enter({ status: "waiting", retryAt, why }, delayMs);
+  }
+
+  /** A token has run out, and there may be a newer one: asked for once. */
+  #mayAskForAnotherToken({ code }: Closing): boolean {
+    const isToken = code === STREAM_CLOSE.token_expired.code;
+    return isToken && typeof this.#options.token === "function" && this.#failures === 0;
   }
 
   #delay(): number {
@@ -267,16 +287,14 @@ export class Connection {
 function mayReturn({ code, reason }: Closing): boolean {
   const closes = Object.values(STREAM_CLOSE).filter((close) => close.code === code);
   const exact = closes.find((close) => close.reason === reason);
-  if (exact !== undefined) return exact.reconnect;
-  // An orderly close by something in between, which knows nothing of us.
-  if (code === STREAM_CLOSE.bye.code) return true;
-  return closes.length === 0 || closes.some((close) => close.reconnect);
+  // An orderly close that does not say "bye" is by something in between, which knows nothing of us.
+  const isForeign = closes.length === 0 || code === STREAM_CLOSE.bye.code;
+  return exact?.reconnect ?? (isForeign || closes.some((close) => close.reconnect));
 }
 
 /** The delay that the server names in the place of a reason, in milliseconds. */
 function namedDelay({ code, reason }: Closing): number | undefined {
-  const isNamed = code === STREAM_CLOSE.restart.code || code === STREAM_CLOSE.too_many_frames.code;
-  return isNamed && /^\d{1,9}$/.test(reason) ? Number(reason) : undefined;
+  return NAMING_CODES.includes(code) && /^\d{1,9}$/.test(reason) ? Number(reason) : undefined;
 }
 
 /** What a message says, if it says anything. */

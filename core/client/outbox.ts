@@ -31,7 +31,10 @@ export interface QueuedChoice {
   readonly edited_at: number;
 }
 
-/** Where an outbox is kept across restarts. One outbox is the only user of a store at a time. */
+/**
+ * Where an outbox is kept across restarts. It is one person's, and one outbox
+ * at a time uses it: two tabs need two, or a lock that lets one of them in.
+ */
 export interface OutboxStorage {
   /** What was saved last; `undefined` when nothing was. */
   load(): Promise<OutboxRecord | undefined>;
@@ -42,10 +45,12 @@ export interface OutboxStorage {
 /** What became of something that was in the outbox. */
 export type Delivery =
   | { readonly kind: "choice"; readonly answer: ChoiceAnswer }
-  | { readonly kind: "edits"; readonly answer: EditsAnswer }
+  | { readonly kind: "edit"; readonly answer: EditsAnswer }
   /** Refused in a way that sending it again would not change; it is no longer in the outbox. */
-  | { readonly kind: "refused"; readonly what: "choice" | "edits"; readonly error: CodedError };
+  | { readonly kind: "refused"; readonly what: "choice" | "edit"; readonly error: CodedError };
 
+/** How long a name may be. */
+const MAX_ID = 128;
 /** Of a refusal of what was sent, which stays the same however often it is sent. */
 const FINAL_STATUSES: readonly number[] = [400, 413];
 
@@ -59,8 +64,10 @@ const FINAL_STATUSES: readonly number[] = [400, 413];
  */
 export class Outbox {
   readonly #deviceId: string;
+  readonly #author: string;
   readonly #clock: Clock;
   readonly #storage: OutboxStorage | undefined;
+  readonly #onQueued: () => void;
   readonly #onDelivery: (delivery: Delivery) => void;
   #record: OutboxRecord = { last_seq: 0, edits: [], choice: null };
   #loaded: Promise<void> | undefined;
@@ -69,14 +76,20 @@ export class Outbox {
 
   constructor(options: {
     readonly device_id: string;
+    /** The tab or window: the server keeps the edits of each in an order of its own. */
+    readonly instance: string;
     readonly clock: Clock;
     /** Without one, what was not delivered is lost with the process. */
     readonly storage: OutboxStorage | undefined;
+    /** Called when something has been put in, before it is saved. */
+    readonly onQueued: () => void;
     readonly onDelivery: (delivery: Delivery) => void;
   }) {
     this.#deviceId = options.device_id;
+    this.#author = `${options.device_id}.${options.instance}`.slice(-MAX_ID);
     this.#clock = options.clock;
     this.#storage = options.storage;
+    this.#onQueued = options.onQueued;
     this.#onDelivery = options.onDelivery;
   }
 
@@ -109,22 +122,22 @@ export class Outbox {
 
   /** Puts in a change of the preferences. */
   async edit(patch: PreferencesPatch): Promise<void> {
-    const edited_at = this.#clock.wall();
+    const edited_at = this.#clock.elapsed();
     await this.load();
     const paths = new Set(preferenceLeaves(patch).map(([path]) => path));
     if (paths.size === 0) return;
     const { last_seq, edits } = this.#record;
-    // Larger than any that a device of this name can have used before, also where nothing was kept of it.
+    // Larger than any of this name before, also where nothing was kept of it.
     const seq = Math.max(last_seq + 1, Math.floor(edited_at));
     const earlier = edits.flatMap((edit) => without(edit, paths));
-    await this.#keep({ last_seq: seq, edits: [...earlier, { seq, edited_at, patch }] });
+    await this.#put({ last_seq: seq, edits: [...earlier, { seq, edited_at, patch }] });
   }
 
   /** Puts in a choice of a presence state, in the place of an earlier one. */
   async choose(choice: Choice): Promise<void> {
-    const edited_at = this.#clock.wall();
+    const edited_at = this.#clock.elapsed();
     await this.load();
-    await this.#keep({ choice: { choice, edited_at } });
+    await this.#put({ choice: { choice, edited_at } });
   }
 
   /** Sends the choice, if one waits. Rejects when it could not be delivered, and then still waits. */
@@ -136,7 +149,7 @@ export class Outbox {
   deliver(rest: Rest): Promise<void> {
     return this.#inTurn(async () => {
       await this.#sendChoice(rest);
-      await this.#sendEdits(rest);
+      for (const edit of this.#record.edits) await this.#sendEdit(rest, edit);
     });
   }
 
@@ -145,42 +158,30 @@ export class Outbox {
     if (queued === null) return;
     const body = { ...queued.choice, device_id: this.#deviceId };
     const answer = await this.#send("choice", () =>
-      rest.choosePresence(body, this.#times(queued.edited_at)),
+      rest.choosePresence(body, { edited_at: isoOf(queued.edited_at), sent_at: this.#now() }),
     );
     // Somebody may have chosen again meanwhile.
-    if (this.#record.choice === queued) await this.#keep({ choice: null });
+    const saved = this.#record.choice === queued ? this.#keep({ choice: null }) : undefined;
     if (answer !== undefined) this.#onDelivery({ kind: "choice", answer });
+    await saved;
   }
 
-  async #sendEdits(rest: Rest): Promise<void> {
-    const { edits } = this.#record;
-    const last = edits.at(-1);
-    if (last === undefined) return;
-    const answer = await this.#send("edits", () =>
+  /** By itself, so that none suffers for another that is refused. */
+  async #sendEdit(rest: Rest, edit: QueuedEdit): Promise<void> {
+    const answer = await this.#send("edit", () =>
       rest.editPreferences({
-        device_id: this.#deviceId,
-        sent_at: isoOf(this.#clock.wall()),
-        edits: edits.map((edit) => ({ ...edit, edited_at: isoOf(edit.edited_at) })),
+        device_id: this.#author,
+        sent_at: this.#now(),
+        edits: [{ ...edit, edited_at: isoOf(edit.edited_at) }],
       }),
     );
-    const applied = answer?.applied_seq ?? last.seq;
-    if (applied > last.seq) {
-      await this.#renumber(applied);
-      await this.#sendEdits(rest);
-      return;
-    }
-    await this.#keep({ edits: this.#record.edits.filter(({ seq }) => seq > applied) });
-    if (answer !== undefined) this.#onDelivery({ kind: "edits", answer });
-  }
-
-  /** The device's order was further than this outbox knew, so the server has skipped what it was sent: it goes behind that. */
-  async #renumber(applied: number): Promise<void> {
-    const edits = this.#record.edits.map((edit, index) => ({ ...edit, seq: applied + 1 + index }));
-    await this.#keep({ last_seq: applied + edits.length, edits });
+    const saved = this.#keep({ edits: this.#record.edits.filter(({ seq }) => seq > edit.seq) });
+    if (answer !== undefined) this.#onDelivery({ kind: "edit", answer });
+    await saved;
   }
 
   /** The answer, or `undefined` after a refusal that will not change. */
-  async #send<T>(what: "choice" | "edits", request: () => Promise<T>): Promise<T | undefined> {
+  async #send<T>(what: "choice" | "edit", request: () => Promise<T>): Promise<T | undefined> {
     try {
       return await request();
     } catch (error) {
@@ -190,8 +191,9 @@ export class Outbox {
     }
   }
 
-  #times(edited_at: number): { edited_at: string; sent_at: string } {
-    return { edited_at: isoOf(edited_at), sent_at: isoOf(this.#clock.wall()) };
+  /** By a clock that is not set back: what counts is how long ago an edit was made. */
+  #now(): string {
+    return isoOf(this.#clock.elapsed());
   }
 
   /** One delivery at a time: of two at once, the second would send what the first has sent. */
@@ -199,6 +201,12 @@ export class Outbox {
     const turn = this.#delivered.then(() => this.load()).then(send);
     this.#delivered = turn.catch(() => undefined);
     return turn;
+  }
+
+  #put(change: Partial<OutboxRecord>): Promise<void> {
+    const saved = this.#keep(change);
+    this.#onQueued();
+    return saved;
   }
 
   /** Changes the record at once, and saves it after what is being saved. */

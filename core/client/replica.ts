@@ -27,7 +27,11 @@ export interface Asked {
 
 const UNKNOWN = { status: "unknown" } as const;
 
+/** Frames that change what a room shows in a way that only a new snapshot can say. */
+const RETAKEN = /^swp\.(room\.(redaction|read_marker|notification_mode|mute)|snooze\.fired)$/;
+
 interface Followed {
+  followers: number;
   known: KnownRoom;
   /** Set while a snapshot is to be taken that has not been asked for. */
   wanted: boolean;
@@ -85,13 +89,23 @@ export class Replica {
 
   /** Begins to follow a room. */
   follow(roomId: string): void {
-    if (this.#rooms.has(roomId)) return;
-    this.#rooms.set(roomId, { known: UNKNOWN, wanted: this.#isOpen, asked: undefined, atLeast: 0 });
+    const room = this.#rooms.get(roomId) ?? {
+      followers: 0,
+      known: UNKNOWN,
+      wanted: this.#isOpen,
+      asked: undefined,
+      atLeast: 0,
+    };
+    room.followers += 1;
+    this.#rooms.set(roomId, room);
   }
 
-  /** Forgets a room. */
+  /** Ends what one {@link follow} began; with the last of them the room is forgotten. */
   unfollow(roomId: string): void {
-    this.#rooms.delete(roomId);
+    const room = this.#rooms.get(roomId);
+    if (room === undefined) return;
+    room.followers -= 1;
+    if (room.followers === 0) this.#rooms.delete(roomId);
   }
 
   /** The rooms of which a snapshot has to be taken now. Those that are asked for are wanted no more. */
@@ -127,12 +141,12 @@ export class Replica {
     room.known = { status: "current", state };
   }
 
-  /** A snapshot was refused. With `again` it stays wanted, as when the server could not be reached. */
-  refuse(asked: Asked, error: CodedError, again: boolean): void {
+  /** A snapshot was refused for good, with `error`; without one it stays wanted, as when the server could not be reached. */
+  refuse(asked: Asked, error: CodedError | undefined): void {
     const room = this.#rooms.get(asked.room_id);
     if (room?.asked !== asked) return;
     room.asked = undefined;
-    if (again) room.wanted = true;
+    if (error === undefined) room.wanted = true;
     else room.known = { status: "refused", error };
   }
 
@@ -154,15 +168,18 @@ export class Replica {
   hear(frame: ServerFrame, now: number): void {
     this.#note(frame);
     if (frame.type === "typing") this.#type(frame, now);
-    for (const room of this.#rooms.values()) {
+    for (const [room_id, room] of this.#rooms) {
+      // What happens in other rooms changes nothing here.
+      if ("room_id" in frame && frame.room_id !== room_id) continue;
       room.asked?.frames.push(frame);
       this.#change(room, (state) => this.#fold(state, frame));
+      room.wanted ||= RETAKEN.test(frame.type) || this.#isOwnMembership(frame);
     }
-    // What else changes for whoever comes or goes, only a snapshot can say.
-    if (frame.type === "swp.room.member" && frame.participant_id === this.#self) {
-      const room = this.#rooms.get(String(frame.room_id));
-      if (room !== undefined) room.wanted = true;
-    }
+  }
+
+  /** What else changes for whoever comes or goes, only a snapshot can say. */
+  #isOwnMembership(frame: ServerFrame): boolean {
+    return frame.type === "swp.room.member" && frame.participant_id === this.#self;
   }
 
   /** Drops every signal that has not been heard of for `typing_drop_ms`. Says whether there was any. */

@@ -165,22 +165,38 @@ export class Rest {
   /** Any other request: the `data` of its answer, which is believed to be a `T`. */
   async call<T>(method: string, path: string, body?: object): Promise<T> {
     const aborted = new AbortController();
-    const cancel = this.#runtime.clock.timer(TIMEOUT_MS, () => aborted.abort());
-    try {
-      const token = await tokenFrom(this.#token);
-      const answer = await this.#runtime.fetch(this.#url + path, {
-        method,
-        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-        signal: aborted.signal,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    let cancel = (): void => {};
+    const timeout = new Promise<never>((_, reject) => {
+      cancel = this.#runtime.clock.timer(TIMEOUT_MS, () => {
+        aborted.abort();
+        reject(new Error("timeout"));
       });
-      return read<T>(await answer.text(), answer.headers.get("retry-after"));
+    });
+    try {
+      // Neither a token that does not come nor a `fetch` that does not heed the signal may hold up what follows.
+      return await Promise.race([this.#ask<T>(method, path, body, aborted.signal), timeout]);
     } catch (cause) {
       if (cause instanceof CodedError) throw cause;
       throw new CodedError("SW_UNAVAILABLE", `Cannot reach ${this.#url}`, { cause });
     } finally {
       cancel();
     }
+  }
+
+  async #ask<T>(
+    method: string,
+    path: string,
+    body: object | undefined,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const token = await tokenFrom(this.#token);
+    const answer = await this.#runtime.fetch(this.#url + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      signal,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return read<T>(await answer.text(), answer.headers.get("retry-after"));
   }
 }
 
@@ -200,7 +216,7 @@ function read<T>(text: string, retryAfter: string | null): T {
     const retryAfterSeconds = /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) : undefined;
     throw new CodedError(code, message, { details, retryAfterSeconds });
   }
-  if (data === undefined) throw new TypeError("The answer is not that of a Porchlight server");
+  if (data === undefined) throw new TypeError("Not an answer of Porchlight");
   return data;
 }
 

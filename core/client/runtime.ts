@@ -12,6 +12,7 @@ export interface Socket {
     type: "close",
     listener: (event: { readonly code: number; readonly reason: string }) => void,
   ): void;
+  addEventListener(type: "error", listener: () => void): void;
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
   send(text: string): void;
   close(code?: number, reason?: string): void;
@@ -32,15 +33,18 @@ export interface Runtime {
   readonly clock: Clock;
   /** At least 0 and less than 1. */
   readonly random: () => number;
+  /** Takes what a listener of the app has thrown. By default it becomes an unhandled rejection. */
+  readonly report: (error: unknown) => void;
 }
 
 /** The web-standard `fetch`, `WebSocket` and timers of the runtime, as far as `replaced` does not say otherwise. */
 export function webRuntime(replaced: Partial<Runtime> = {}): Runtime {
   return {
     fetch: (url, init) => fetch(url, init),
-    WebSocket,
+    WebSocket: globalThis.WebSocket,
     clock: systemClock(),
     random: () => Math.random(),
+    report: (error) => void Promise.reject(error),
     ...replaced,
   };
 }

@@ -67,8 +67,10 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
       "/v1/me/presence",
       forParticipant(shell, { body: PresenceChoice }, async ({ caller, body }) => {
         const { device_id } = body;
-        const by = liveness.signOf(caller, { device_id, token_id: caller.token_id });
-        const stands = await store.setManual(caller, choiceOf(body, clock.wall()), clock.wall());
+        const choice = choiceOf(body, clock.wall());
+        const idle_for_ms = choice.made === undefined ? 0 : clock.wall() - choice.made.at;
+        const by = liveness.signOf(caller, { device_id, token_id: caller.token_id, idle_for_ms });
+        const stands = await store.setManual(caller, choice, clock.wall());
         if (stands) liveness.choose(caller, body.state, by);
         else liveness.act(caller, by);
         const { state, source, manual } = liveness.explain(caller);

@@ -645,6 +645,27 @@ describe("PresenceRegister forget()", () => {
   });
 });
 
+describe("PresenceRegister, of what was done some time ago", () => {
+  test("a request told late is a sign of life that wakes nobody", () => {
+    const register = new PresenceRegister(rules());
+    const late = { device_id: "laptop", token_id: "t", idle_for_ms: 3_600_000 };
+    expect(register.choose("ann", undefined, 0, late)).toEqual(both("idle"));
+    expect(register.explain("ann", 0).devices[0]?.lastActiveAt).toBe(-3_600_000);
+  });
+
+  test("it makes nobody idle who has been active since", () => {
+    const register = new PresenceRegister(rules());
+    register.beat("ann", "laptop", { state: "online" }, 1_000);
+    const late = { device_id: "laptop", token_id: "t", idle_for_ms: 3_600_000 };
+    expect(register.act("ann", late, 5_000)).toBeUndefined();
+    expect(register.explain("ann", 5_000).devices[0]).toMatchObject({
+      state: "online",
+      lastActiveAt: 1_000,
+      expiresAt: 125_000,
+    });
+  });
+});
+
 describe("PresenceRegister remember() and restore()", () => {
   /** What is left of a register after an orderly stop at `stoppedAt` and a start, on a new clock, at 0. */
   function restarted(

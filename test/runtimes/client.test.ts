@@ -35,7 +35,7 @@ testEverywhere("a client lives with a started server", async (runtime) => {
   const visit = await prepare(server.url);
   expect(await runOn(runtime, new URL("modules/visit.ts", import.meta.url), visit)).toEqual({
     preferences: { locale: "nl", time_format: "12h" },
-    deliveries: ["choice", "edits", "choice", "edits"],
+    deliveries: ["choice", "edit", "choice", "edit"],
     refusal: "SW_ROOM_NOT_FOUND",
     stranger: { status: "closed", why: { code: 4001, reason: "token_invalid" } },
     members: 2,

@@ -42,7 +42,9 @@ describe("Client", () => {
   test("shows a room and everyone's presence as they change", async () => {
     const { server, ann, bob } = await porch();
     await using _server = server;
-    using a = await new TestClient(server, ann).ready("lounge");
+    using a = await new TestClient(server, ann).ready();
+    const [stop, stopToo] = [a.follow("lounge"), a.follow("lounge")];
+    await a.current("lounge");
     expect(a.participant_id).toBe("ann");
     expect(stateOf(a, "bob")).toBe("offline");
     using _b = await new TestClient(server, bob).ready();
@@ -57,7 +59,9 @@ describe("Client", () => {
     await a.until(() => lounge(a)?.unread_count === 1);
     await server.admin("PUT", "/rooms/lounge", { name: "Lounge" });
     await a.until(() => lounge(a)?.room.name === "Lounge");
-    a.unfollow("lounge");
+    for (const each of [stop, stop]) each();
+    expect(a.room("lounge").status).toBe("current");
+    stopToo();
     expect(a.room("lounge")).toEqual({ status: "unknown" });
     expect((await a.rest.rooms())[0]).toMatchObject({ id: "lounge", name: "Lounge" });
   });
@@ -160,6 +164,81 @@ describe("Client", () => {
     await a.current();
     await server.clock.advance(200);
     expect(await told(hears)).toEqual([]);
+  });
+
+  test("delivers a choice to hide before it opens, however slowly it is saved, or not at all", async () => {
+    const { server, ann, bob } = await porch();
+    await using _server = server;
+    const hears = await bob.stream();
+    const never = new Promise<void>(() => {});
+    for (const save of [() => never, () => Promise.reject(new Error("The disk is full"))]) {
+      const { promise: token, resolve } = Promise.withResolvers<string>();
+      const storage = { load: async () => undefined, save };
+      using a = new TestClient(server, ann, { token: () => token, storage });
+      a.open();
+      await turn();
+      a.choose({ state: "appear_offline" }).catch(() => {});
+      resolve(ann.token);
+      await a.until(() => a.network.log.includes("PUT /v1/me/presence"));
+      expect(a.network.log).not.toContain("open /v1/stream");
+      await a.idle();
+      await server.clock.advance(200);
+      expect(await told(hears)).toEqual([]);
+    }
+  });
+
+  test("wakes nobody with a state that was chosen long ago", async () => {
+    const { server, ann, bob } = await porch();
+    await using _server = server;
+    await ann.put("/v1/me/presence", { state: "busy", device_id: "laptop" });
+    await server.clock.advance(200_000);
+    const hears = await bob.stream();
+    await hears.heard();
+    using a = new TestClient(server, ann);
+    await a.choose({ auto: true });
+    await server.clock.advance(3_600_000);
+    await a.ready();
+    await server.clock.advance(1_000);
+    expect(await told(hears)).toEqual(["idle"]);
+  });
+
+  test("types unseen from the moment on at which its user has chosen to hide", async () => {
+    const { server, ann, bob } = await porch();
+    await using _server = server;
+    using a = await new TestClient(server, ann).ready();
+    using b = await new TestClient(server, bob).ready();
+    a.network.busyFor = 60;
+    await a.choose({ state: "appear_offline" });
+    expect(stateOf(a, "ann")).toBe("appear_offline");
+    a.typingField("lounge").input();
+    await a.idle();
+    await b.rest.rooms();
+    expect(b.typists("lounge")).toEqual([]);
+  });
+
+  test("lets no earlier failure hold up a choice", async () => {
+    const { server, ann } = await porch();
+    await using _server = server;
+    using a = await new TestClient(server, ann).ready();
+    a.network.busyFor = 60;
+    a.follow("lounge");
+    await a.idle();
+    a.network.busyFor = undefined;
+    await a.choose({ state: "busy" });
+    await a.until(() => a.outbox.choice === null);
+  });
+
+  test("goes on when a listener throws, and reports it", async () => {
+    const { server, ann } = await porch();
+    await using _server = server;
+    const reported: unknown[] = [];
+    const report = (error: unknown): unknown => reported.push(error);
+    using a = new TestClient(server, ann, { runtime: { report } });
+    a.subscribe(() => {
+      throw new Error("Mine");
+    });
+    await a.ready("lounge");
+    expect(reported).toContainEqual(new Error("Mine"));
   });
 
   test("returns as idle as its user is", async () => {
@@ -410,10 +489,13 @@ describe("Client", () => {
     let { token } = ann;
     using a = await new TestClient(server, ann, { token: () => token }).ready();
     await server.admin("DELETE", `/tokens/${ann.tokenId}`);
+    // A function is asked once whether it has another.
+    await a.until(() => a.connection.status === "waiting");
+    await server.clock.advance(1);
     await a.until(() => a.connection.status === "closed");
     expect(a.connection).toEqual({
       status: "closed",
-      why: { code: 4001, reason: "token_revoked" },
+      why: { code: 4001, reason: "token_invalid" },
     });
     await server.clock.advance(120_000);
     a.resume();

@@ -24,6 +24,9 @@ export class TestRuntime implements Runtime {
   /** What chance answers. */
   chance = 0.5;
   readonly random = (): number => this.chance;
+  /** What listeners have thrown. */
+  readonly reported: unknown[] = [];
+  readonly report = (error: unknown): void => void this.reported.push(error);
   readonly fetch: Runtime["fetch"];
   readonly WebSocket: Runtime["WebSocket"];
 
@@ -138,7 +141,10 @@ export class TestSocket implements Socket {
     return Object.fromEntries(this.url.searchParams);
   }
 
-  addEventListener(type: "close" | "message", listen: (event: SocketEvent) => void): void {
+  addEventListener(
+    type: "close" | "error" | "message",
+    listen: (event: SocketEvent) => void,
+  ): void {
     this.#listeners.push({ type, listen });
   }
 

@@ -49,7 +49,7 @@ export class Line {
   get delayMs(): number {
     const { state } = this.connection;
     if (state.status !== "waiting") throw new Error(`Cannot read a delay while ${state.status}`);
-    return state.retryAt - this.runtime.clock.elapsed();
+    return state.retryAt - this.runtime.clock.wall();
   }
 
   /** Lets time pass, while the server answers every heartbeat. */

@@ -16,13 +16,17 @@ function tracked(clock = new TestClock()): {
     clock,
     onChange: () => told.push(`${tracker.state} after ${clock.elapsed() - start}`),
   });
+  tracker.active();
   return { tracker, clock, told };
 }
 
 describe("ActivityTracker", () => {
-  test("begins as if the user were active now, and tells nothing of it", () => {
-    const { tracker, told } = tracked();
+  test("begins as if the user were active now, tells nothing of it, and sets no timer before it is used", () => {
+    const clock = new TestClock();
+    const tracker = new ActivityTracker({ clock, onChange: () => {} });
     expect(tracker.statement).toEqual({ state: "online", idle_for_ms: 0 });
+    expect(clock.timers).toBe(0);
+    const { told } = tracked();
     expect(told).toEqual([]);
   });
 

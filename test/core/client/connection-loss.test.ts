@@ -7,7 +7,7 @@ import { Line, told } from "../../support/line.ts";
 import { TRIALS_TIMEOUT_MS, trials } from "../../support/runs.ts";
 
 /** Closes that name a delay on the wire, in the place of a reason. */
-const DELAYED = [STREAM_CLOSE.restart.code, STREAM_CLOSE.too_many_frames.code];
+const DELAYED = [1001, STREAM_CLOSE.restart.code, STREAM_CLOSE.too_many_frames.code];
 
 describe("Connection after a loss", () => {
   test("tries again at once, then after at most 1, 2, 4, 8, 16 and 30 s", async () => {
@@ -48,6 +48,27 @@ describe("Connection after a loss", () => {
     },
     TRIALS_TIMEOUT_MS,
   );
+
+  test("says when by the clock on the wall, also when that was set ahead and back", async () => {
+    const line = await Line.connecting();
+    line.runtime.clock.step(3_600_000);
+    line.runtime.clock.step(-3_600_000);
+    await line.fail(3);
+    expect(line.delayMs).toBe(1_000);
+  });
+
+  test("asks a token that is a function once more, and then stays away", async () => {
+    const line = await Line.open({ token: () => "old" });
+    await line.answered(11_000);
+    line.runtime.socket.end(4001, "token_expired");
+    expect([line.status, line.delayMs]).toEqual(["waiting", 0]);
+    await line.runtime.clock.advance(0);
+    line.runtime.socket.end(4001, "token_expired");
+    expect(line.connection.state).toEqual({
+      status: "closed",
+      why: { code: 4001, reason: "token_expired" },
+    });
+  });
 
   test("opens the next socket exactly when it said", async () => {
     const line = await Line.connecting();
@@ -175,7 +196,7 @@ describe("Connection heartbeats", () => {
   });
 
   test("state what the device says of its user at that moment, and online where it says nothing", async () => {
-    const said: Activity[] = [{}, { state: "idle", idle_for_ms: 300_000 }, {}];
+    const said: Activity[] = [{}, {}, { state: "idle", idle_for_ms: 300_000 }, {}];
     const line = await Line.open({ activity: () => said.shift() ?? {} });
     await line.answered(60_000);
     expect(line.runtime.socket.sent).toEqual([

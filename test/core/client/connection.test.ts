@@ -74,6 +74,20 @@ describe("Connection open()", () => {
     }
   });
 
+  test("says at once what has changed while it was being opened", async () => {
+    let state: "idle" | "online" = "idle";
+    const line = await Line.connecting({ activity: () => ({ state, idle_for_ms: 0 }) });
+    state = "online";
+    line.runtime.socket.hello();
+    expect(line.runtime.socket.sent).toMatchObject([{ type: "heartbeat", state: "online" }]);
+    expect((await Line.open()).runtime.socket.sent).toEqual([]);
+  });
+
+  test("knows an address by whatever case it is written in", async () => {
+    const line = await Line.connecting({ url: "HTTPS://porch.example/chat/" });
+    expect(line.runtime.socket.url.href).toStartWith("wss://porch.example/chat/v1/stream?");
+  });
+
   test("shows the token as a subprotocol and nowhere else", async () => {
     const { runtime } = await Line.connecting();
     expect(runtime.socket.protocols).toEqual(["porchlight.v1", "bearer.secret"]);
@@ -210,6 +224,14 @@ describe("Connection prepare()", () => {
     });
     await line.runtime.clock.advance(0);
     expect(line.runtime.sockets).toHaveLength(1);
+  });
+
+  test("that is told when to come back tries again then", async () => {
+    const refusal = new CodedError("SW_RATE_LIMIT_EXCEEDED", "Slow down", {
+      retryAfterSeconds: 60,
+    });
+    const line = await Line.connecting({ prepare: () => Promise.reject(refusal) });
+    expect([line.status, line.delayMs]).toEqual(["waiting", 60_000]);
   });
 
   test("that is refused the token closes for good, as the stream would", async () => {

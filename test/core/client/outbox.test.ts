@@ -30,8 +30,8 @@ type Fate = "arrives" | "is lost" | "is answered in vain";
 class World {
   now = EPOCH;
   fate: Fate = "arrives";
-  /** With what every request is refused, if it is. */
-  refusal: string | undefined;
+  /** With what a request is refused, if it is. */
+  refuseWith: (body: unknown) => string | undefined = () => undefined;
   /** What happens while the next request is underway. */
   meanwhile: () => Promise<void> = async () => {};
   /** What arrived, in order. */
@@ -46,7 +46,8 @@ class World {
   /** The clock of a device, which is wrong by so much. */
   clock(wrongMs = 0): Clock {
     const now = (): number => this.now;
-    return { monotonic: now, elapsed: now, wall: () => this.now + wrongMs, timer: () => () => {} };
+    const wrong = (): number => this.now + wrongMs;
+    return { monotonic: now, elapsed: wrong, wall: wrong, timer: () => () => {} };
   }
 
   rest(): Rest {
@@ -70,18 +71,33 @@ class World {
   outbox(
     options: {
       device_id?: string;
+      instance?: string;
       wrongMs?: number;
       kept?: Kept;
       onDelivery?: (d: Delivery) => void;
     } = {},
   ): Outbox {
-    const { device_id = "laptop", wrongMs = 0, kept, onDelivery = () => {} } = options;
-    return new Outbox({ device_id, clock: this.clock(wrongMs), storage: kept, onDelivery });
+    const {
+      device_id = "laptop",
+      instance = "tab",
+      wrongMs = 0,
+      kept,
+      onDelivery = () => {},
+    } = options;
+    return new Outbox({
+      device_id,
+      instance,
+      clock: this.clock(wrongMs),
+      storage: kept,
+      onQueued: () => {},
+      onDelivery,
+    });
   }
 
   #answer(body: Record<string, unknown>): unknown {
     this.arrived.push(body);
-    if (this.refusal !== undefined) return { error: { code: this.refusal, message: "Refused" } };
+    const code = this.refuseWith(body);
+    if (code !== undefined) return { error: { code, message: "Refused" } };
     return { data: "edits" in body ? this.#edit(body) : this.#choose(body) };
   }
 
@@ -146,7 +162,8 @@ async function play(
 ): Promise<{ world: World; devices: { outbox: Outbox }[] }> {
   const world = new World();
   const devices = wrongs.map((wrongMs, index) => {
-    const options = { device_id: `device-${index}`, wrongMs, kept: new Kept() };
+    // Tabs of one device, so that even its name tells them not apart.
+    const options = { instance: `tab-${index}`, wrongMs, kept: new Kept() };
     return { options, outbox: world.outbox(options) };
   });
   for (const { device, edit, fate } of acts) {
@@ -260,7 +277,7 @@ describe("Outbox", () => {
     await told.deliver(world.rest());
     expect(deliveries).toMatchObject([
       {
-        kind: "edits",
+        kind: "edit",
         answer: {
           preferences: { locale: "de", timezone: "UTC" },
           superseded: [{ seq: EPOCH, path: "locale" }],
@@ -278,7 +295,7 @@ describe("Outbox", () => {
     await outbox.choose({ state: "busy" });
     await outbox.edit({ locale: "nl" });
     for (const code of ["SW_UNAVAILABLE", "SW_AUTH_EXPIRED_TOKEN", "SW_RATE_LIMIT_EXCEEDED"]) {
-      world.refusal = code;
+      world.refuseWith = () => code;
       expect(await refusalOf(outbox.deliver(world.rest()))).toBe(code);
     }
     expect([outbox.record.edits.length, outbox.record.choice?.choice]).toEqual([
@@ -286,28 +303,67 @@ describe("Outbox", () => {
       { state: "busy" },
     ]);
     expect(deliveries).toEqual([]);
-    world.refusal = "SW_VALIDATION";
+    world.refuseWith = () => "SW_VALIDATION";
     await outbox.deliver(world.rest());
     expect(outbox.isEmpty).toBe(true);
     expect(deliveries).toMatchObject([
       { kind: "refused", what: "choice", error: { code: "SW_VALIDATION" } },
-      { kind: "refused", what: "edits", error: { code: "SW_VALIDATION" } },
+      { kind: "refused", what: "edit", error: { code: "SW_VALIDATION" } },
     ]);
   });
 
-  test("goes on behind the order of the device when what was kept of it is lost", async () => {
+  test("goes on behind what it sent before when what was kept of it is lost", async () => {
     const world = new World();
-    const before = world.outbox({ wrongMs: 86_400_000 });
+    await world.outbox().edit({ push: false });
+    const before = world.outbox();
     await before.edit({ locale: "nl" });
     await before.deliver(world.rest());
     const after = world.outbox();
-    world.now += 1_000;
+    world.now += 1;
     await after.edit({ locale: "de" });
-    await after.edit({ time_format: "12h" });
     await after.deliver(world.rest());
-    expect(world.document).toMatchObject({ locale: "de", time_format: "12h" });
-    expect(after.isEmpty).toBe(true);
-    expect(after.record.last_seq).toBe(EPOCH + 86_400_000 + 2);
+    expect(world.document).toMatchObject({ locale: "de" });
+  });
+
+  test("loses nothing to another tab of the same device", async () => {
+    const world = new World();
+    const [one, other] = [world.outbox({ instance: "one" }), world.outbox({ instance: "other" })];
+    await one.edit({ locale: "de" });
+    await other.edit({ push: false });
+    world.now += 1;
+    await one.edit({ time_format: "12h" });
+    await other.deliver(world.rest());
+    await one.deliver(world.rest());
+    expect(world.document).toMatchObject({ locale: "de", push: false, time_format: "12h" });
+  });
+
+  test("sends each edit by itself, so that none suffers for another that is refused", async () => {
+    const world = new World();
+    const deliveries: Delivery[] = [];
+    const outbox = world.outbox({ onDelivery: (each) => deliveries.push(each) });
+    await outbox.edit({ locale: "de" });
+    world.now += 1;
+    await outbox.edit({ keyword_alerts: ["\ud800"] });
+    world.now += 1;
+    await outbox.edit({ push: false });
+    world.refuseWith = (body) =>
+      JSON.stringify(body).includes("keyword_alerts") ? "SW_CONTENT_TOO_LARGE" : undefined;
+    await outbox.deliver(world.rest());
+    expect(deliveries.map(({ kind }) => kind)).toEqual(["edit", "refused", "edit"]);
+    expect(world.document).toMatchObject({ locale: "de", keyword_alerts: [], push: false });
+    expect(outbox.isEmpty).toBe(true);
+  });
+
+  test("tells what has become of an edit also when that cannot be saved", async () => {
+    const [world, kept] = [new World(), new Kept()];
+    const deliveries: Delivery[] = [];
+    const outbox = world.outbox({ kept, onDelivery: (each) => deliveries.push(each) });
+    await outbox.choose({ state: "busy" });
+    await outbox.edit({ locale: "nl" });
+    kept.isFull = true;
+    expect(await refusalOf(outbox.deliver(world.rest()))).toBe("Error: The disk is full");
+    expect(await refusalOf(outbox.deliver(world.rest()))).toBe("Error: The disk is full");
+    expect(deliveries.map(({ kind }) => kind)).toEqual(["choice", "edit"]);
   });
 
   test("is there after a restart, and has been saved before it says so", async () => {
@@ -345,7 +401,9 @@ describe("Outbox", () => {
     let isOut = true;
     const outbox = new Outbox({
       device_id: "laptop",
+      instance: "tab",
       clock: world.clock(),
+      onQueued: () => {},
       onDelivery: () => {},
       storage: {
         load: () => (isOut ? Promise.reject(new Error("The disk is out")) : kept.load()),

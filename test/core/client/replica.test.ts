@@ -234,6 +234,10 @@ describe("Replica", () => {
     expect(ears.replica.wanted()).toHaveLength(1);
     ears.replica.unfollow("lobby");
     ears.hello();
+    expect(ears.replica.wanted()).toHaveLength(1);
+    ears.replica.unfollow("lobby");
+    ears.replica.unfollow("lobby");
+    ears.hello();
     expect(ears.replica.wanted()).toEqual([]);
     expect(ears.replica.room("lobby")).toEqual({ status: "unknown" });
   });
@@ -244,21 +248,17 @@ describe("Replica", () => {
     const asked = only(ears.replica.wanted());
     ears.replica.unfollow("lobby");
     ears.replica.answer(asked, lobby(), 0);
-    ears.replica.refuse(asked, new CodedError("SW_NOT_MEMBER", "No"), false);
+    ears.replica.refuse(asked, new CodedError("SW_NOT_MEMBER", "No"));
     expect(ears.replica.room("lobby")).toEqual({ status: "unknown" });
   });
 
   test("says why the server does not show a room, and asks again only where that can help", () => {
     const ears = new Ears();
     ears.replica.follow("lobby");
-    ears.replica.refuse(
-      only(ears.replica.wanted()),
-      new CodedError("SW_UNAVAILABLE", "Later"),
-      true,
-    );
+    ears.replica.refuse(only(ears.replica.wanted()), undefined);
     expect(ears.replica.room("lobby")).toEqual({ status: "unknown" });
     const refusal = new CodedError("SW_NOT_MEMBER", "No");
-    ears.replica.refuse(only(ears.replica.wanted()), refusal, false);
+    ears.replica.refuse(only(ears.replica.wanted()), refusal);
     expect(ears.replica.room("lobby")).toEqual({ status: "refused", error: refusal });
     expect(ears.replica.wanted()).toEqual([]);
   });
@@ -282,6 +282,23 @@ describe("Replica", () => {
     expect(ears.replica.wanted()).toMatchObject([{ room_id: "lobby" }]);
   });
 
+  test("takes a new snapshot for what a frame alone cannot say", () => {
+    for (const type of [
+      "swp.room.redaction",
+      "swp.room.read_marker",
+      "swp.room.notification_mode",
+      "swp.room.mute",
+      "swp.snooze.fired",
+    ] as const) {
+      const ears = new Ears();
+      ears.lobby();
+      ears.hear({ type, id: "e", tenant_id: "t", ts: TS, room_id: "attic" });
+      expect(ears.replica.wanted()).toEqual([]);
+      ears.hear({ type, id: "e", tenant_id: "t", ts: TS, room_id: "lobby" });
+      expect(ears.replica.wanted()).toMatchObject([{ room_id: "lobby" }]);
+    }
+  });
+
   test("answers the same object while nothing changes", () => {
     const ears = new Ears();
     ears.lobby();
@@ -289,6 +306,15 @@ describe("Replica", () => {
     ears.presence("nobody", "online");
     ears.typing("bob", false);
     ears.hear({ type: "heartbeat", ts: TS });
+    ears.hear({
+      type: "swp.room.message",
+      id: "e",
+      tenant_id: "t",
+      ts: TS,
+      stream_position: 6,
+      room_id: "attic",
+      sender_id: "bob",
+    });
     expect(ears.replica.room("lobby")).toBe(before);
     ears.presence("bob", "online");
     expect(ears.replica.room("lobby")).not.toBe(before);

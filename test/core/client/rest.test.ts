@@ -36,6 +36,20 @@ const EDITS = {
   edits: [{ seq: 1, edited_at: AT, patch: { push: false } }],
 };
 
+describe("Rest where nothing answers", () => {
+  test("gives a token up that does not come, and a fetch that does not heed the signal", async () => {
+    const never = new Promise<never>(() => {});
+    const runtime = new TestRuntime();
+    for (const given of [{ token: () => never }, { runtime: { ...runtime, fetch: () => never } }]) {
+      const rest = new Rest({ url: "http://porch", token: "t", runtime, ...given });
+      const refused = rest.me().catch((error: CodedError) => error.code);
+      await runtime.clock.advance(30_000);
+      expect(await refused).toBe("SW_UNAVAILABLE");
+      expect(runtime.clock.timers).toBe(0);
+    }
+  });
+});
+
 describe("Rest", () => {
   const requests: [line: string, send: (rest: Rest) => Promise<unknown>, body?: unknown][] = [
     ["POST /v1/presence/query", (rest) => rest.presence(["a", "b"]), { ids: ["a", "b"] }],
