@@ -278,8 +278,8 @@ describe("Client", () => {
     await offline.edit({ locale: "nl" });
     expect([offline.preferences.locale, kept?.edits.length]).toEqual(["nl", 1]);
     offline.close();
-    using restarted = new TestClient(server, ann, { storage });
-    restarted.network.down();
+    const never = new Promise<never>(() => {});
+    using restarted = new TestClient(server, ann, { storage, token: () => never });
     restarted.open();
     await restarted.until(() => restarted.preferences.locale === "nl");
     restarted.close();
@@ -566,6 +566,13 @@ describe("Client", () => {
     a.close();
     a.close();
     expect(a.connection).toEqual({ status: "closed", why: { code: 1000, reason: "bye" } });
+    expect(clock.timers).toBe(0);
+    a.open();
+    await a.current("lounge");
+    a.network.busyFor = 3_600;
+    a.follow("elsewhere");
+    a.close();
+    await a.idle();
     expect(clock.timers).toBe(0);
   });
 });
