@@ -32,6 +32,8 @@ interface Typist extends Due {
   toldAt: number | undefined;
   windowAt: number;
   published: number;
+  /** The same person in another room. */
+  next: Typist | undefined;
 }
 
 /**
@@ -43,8 +45,8 @@ interface Typist extends Due {
  * ends `typing_ttl_ms` after its last publish, or when it is stopped.
  */
 export class TypingRegister {
-  /** By person, who types in few rooms at once: a renewal looks up nothing else. */
-  readonly #people = new Map<string, Typist[]>();
+  /** By person, what they began to type in last, which names the rest: few at once, and a renewal looks up nothing else. */
+  readonly #people = new Map<string, Typist>();
   readonly #rooms = new Map<string, Set<Typist>>();
   readonly #deadlines = new DeadlineQueue<Typist>();
   readonly #rules: TypingRules;
@@ -79,7 +81,7 @@ export class TypingRegister {
     only: { room_id?: string; source?: string },
     now: number,
   ): TypingChange[] {
-    return [...(this.#people.get(participantId) ?? [])].flatMap((typist) => {
+    return this.#all(participantId).flatMap((typist) => {
       if (only.room_id !== undefined && only.room_id !== typist.room_id) return [];
       return this.#settle(typist, now, (each) => each === (only.source ?? each)) ?? [];
     });
@@ -119,7 +121,9 @@ export class TypingRegister {
   }
 
   #find({ room_id, participant_id }: TypingSignal): Typist | undefined {
-    return this.#people.get(participant_id)?.find((typist) => typist.room_id === room_id);
+    let typist = this.#people.get(participant_id);
+    while (typist !== undefined && typist.room_id !== room_id) typist = typist.next;
+    return typist;
   }
 
   #add({ room_id, participant_id }: TypingSignal): Typist {
@@ -130,12 +134,11 @@ export class TypingRegister {
       toldAt: undefined,
       windowAt: Number.NEGATIVE_INFINITY,
       published: 0,
+      next: this.#people.get(participant_id),
       dueAt: 0,
       queuedAt: -1,
     };
-    const own = this.#people.get(participant_id);
-    if (own === undefined) this.#people.set(participant_id, [typist]);
-    else own.push(typist);
+    this.#people.set(participant_id, typist);
     this.#rooms.set(room_id, (this.#rooms.get(room_id) ?? new Set()).add(typist));
     return typist;
   }
@@ -187,15 +190,24 @@ export class TypingRegister {
     else this.#forget(typist);
   }
 
+  /** What a person types, what they began first at its head. */
+  #all(participantId: string): Typist[] {
+    const all: Typist[] = [];
+    for (let each = this.#people.get(participantId); each !== undefined; each = each.next)
+      all.push(each);
+    return all.reverse();
+  }
+
   #forget(typist: Typist): void {
     this.#deadlines.delete(typist);
     const { room_id, participant_id } = typist;
     const room = this.#rooms.get(room_id);
     room?.delete(typist);
     if (room?.size === 0) this.#rooms.delete(room_id);
-    const others = this.#people.get(participant_id)?.filter((each) => each !== typist) ?? [];
-    if (others.length === 0) this.#people.delete(participant_id);
-    else this.#people.set(participant_id, others);
+    const before = this.#all(participant_id).find(({ next }) => next === typist);
+    if (before !== undefined) before.next = typist.next;
+    else if (typist.next !== undefined) this.#people.set(participant_id, typist.next);
+    else this.#people.delete(participant_id);
   }
 }
 

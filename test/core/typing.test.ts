@@ -159,6 +159,17 @@ describe("TypingRegister stopAll()", () => {
     return register;
   }
 
+  test("ends also what was begun before and after something that has ended already", () => {
+    const register = new TypingRegister(typingRules());
+    for (const room_id of ["one", "two", "three"]) register.start(signal({ room_id }), 0);
+    register.stop(signal({ room_id: "two" }), 2_000);
+    const ended = register.stopAll("ann", {}, 2_000);
+    expect(ended.map(({ room_id, typing }) => [room_id, typing])).toEqual([
+      ["one", false],
+      ["three", false],
+    ]);
+  });
+
   test("ends everything that a person types, and nothing of others", () => {
     const register = busy();
     expect(register.stopAll("ann", {}, 1_000)).toEqual([
