@@ -91,7 +91,7 @@ export class Client {
       instance,
       clock,
       storage,
-      onQueued: () => this.#queued(),
+      onQueued: (what) => this.#queued(what),
       onDelivery: (delivery) => this.#delivered(delivery),
     });
     this.#activity = new ActivityTracker({ clock, onChange: () => this.#connection.report() });
@@ -212,13 +212,13 @@ export class Client {
   }
 
   /** Changes the preferences: here at once, at the server as soon as it can be reached. Resolves when it is safely kept. */
-  async edit(patch: PreferencesPatch): Promise<void> {
-    await this.#outbox.edit(patch);
+  edit(patch: PreferencesPatch): Promise<void> {
+    return this.#outbox.edit(patch);
   }
 
   /** Chooses a presence state. While there is no connection, it is delivered before there is one. Resolves when it is safely kept. */
-  async choose(choice: Choice): Promise<void> {
-    await this.#outbox.choose(choice);
+  choose(choice: Choice): Promise<void> {
+    return this.#outbox.choose(choice);
   }
 
   /** For one text field: tells the others in a room that the user types in it, unless they have chosen to hide. */
@@ -226,7 +226,7 @@ export class Client {
     return new TypingField({
       clock: this.#runtime.clock,
       publish: (typing) =>
-        this.#chosen() !== "appear_offline" &&
+        !(typing && this.#chosen() === "appear_offline") &&
         this.#connection.send({ type: "typing", room_id: roomId, typing }),
       refreshAfterMs: () => this.#timings.typing_refresh_ms,
     });
@@ -309,8 +309,8 @@ export class Client {
   }
 
   /** Something waits in the outbox. A choice waits for nobody. */
-  #queued(): void {
-    if (this.#outbox.record.choice !== null) {
+  #queued(what: "choice" | "edit"): void {
+    if (what === "choice") {
       this.#quietUntil = 0;
       // A socket that is being opened must not be there before the choice is.
       if (this.connection.status === "connecting") this.#connection.resume();

@@ -67,7 +67,7 @@ export class Outbox {
   readonly #author: string;
   readonly #clock: Clock;
   readonly #storage: OutboxStorage | undefined;
-  readonly #onQueued: () => void;
+  readonly #onQueued: (what: "choice" | "edit") => void;
   readonly #onDelivery: (delivery: Delivery) => void;
   #record: OutboxRecord = { last_seq: 0, edits: [], choice: null };
   #loaded: Promise<void> | undefined;
@@ -82,7 +82,7 @@ export class Outbox {
     /** Without one, what was not delivered is lost with the process. */
     readonly storage: OutboxStorage | undefined;
     /** Called when something has been put in, before it is saved. */
-    readonly onQueued: () => void;
+    readonly onQueued: (what: "choice" | "edit") => void;
     readonly onDelivery: (delivery: Delivery) => void;
   }) {
     this.#deviceId = options.device_id;
@@ -130,14 +130,18 @@ export class Outbox {
     // Larger than any of this name before, also where nothing was kept of it.
     const seq = Math.max(last_seq + 1, Math.floor(edited_at));
     const earlier = edits.flatMap((edit) => without(edit, paths));
-    await this.#put({ last_seq: seq, edits: [...earlier, { seq, edited_at, patch }] });
+    const saved = this.#keep({ last_seq: seq, edits: [...earlier, { seq, edited_at, patch }] });
+    this.#onQueued("edit");
+    await saved;
   }
 
   /** Puts in a choice of a presence state, in the place of an earlier one. */
   async choose(choice: Choice): Promise<void> {
     const edited_at = this.#clock.elapsed();
     await this.load();
-    await this.#put({ choice: { choice, edited_at } });
+    const saved = this.#keep({ choice: { choice, edited_at } });
+    this.#onQueued("choice");
+    await saved;
   }
 
   /** Sends the choice, if one waits. Rejects when it could not be delivered, and then still waits. */
@@ -201,12 +205,6 @@ export class Outbox {
     const turn = this.#delivered.then(() => this.load()).then(send);
     this.#delivered = turn.catch(() => undefined);
     return turn;
-  }
-
-  #put(change: Partial<OutboxRecord>): Promise<void> {
-    const saved = this.#keep(change);
-    this.#onQueued();
-    return saved;
   }
 
   /** Changes the record at once, and saves it after what is being saved. */

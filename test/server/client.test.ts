@@ -207,8 +207,14 @@ describe("Client", () => {
     await using _server = server;
     using a = await new TestClient(server, ann).ready();
     using b = await new TestClient(server, bob).ready();
+    const field = a.typingField("lounge");
+    field.input();
+    await b.until(() => b.typists("lounge").length === 1);
     a.network.busyFor = 60;
     await a.choose({ state: "appear_offline" });
+    // That they have ceased to type may be told, and is.
+    field.stop();
+    await b.until(() => b.typists("lounge").length === 0);
     expect(stateOf(a, "ann")).toBe("appear_offline");
     a.typingField("lounge").input();
     await a.idle();
@@ -416,6 +422,19 @@ describe("Client", () => {
     isOut = false;
     await server.clock.advance(1_000);
     await a.current();
+  });
+
+  test("lets an edit wait for what the server has asked, also while a choice does", async () => {
+    const { server, ann } = await porch();
+    await using _server = server;
+    using a = await new TestClient(server, ann).ready();
+    a.network.busyFor = 60;
+    await a.choose({ state: "busy" });
+    await a.idle();
+    const asked = a.network.log.length;
+    await a.edit({ locale: "nl" });
+    await a.idle();
+    expect(a.network.log.length).toBe(asked);
   });
 
   test("sends what waits once, however much it hears meanwhile", async () => {
