@@ -67,10 +67,11 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
       "/v1/me/presence",
       forParticipant(shell, { body: PresenceChoice }, async ({ caller, body }) => {
         const { device_id } = body;
-        const choice = choiceOf(body, clock.wall());
-        const idle_for_ms = choice.made === undefined ? 0 : clock.wall() - choice.made.at;
+        const now = clock.wall();
+        const choice = choiceOf(body, now);
+        const idle_for_ms = choice.made === undefined ? 0 : now - choice.made.at;
         const by = liveness.signOf(caller, { device_id, token_id: caller.token_id, idle_for_ms });
-        const stands = await store.setManual(caller, choice, clock.wall());
+        const stands = await store.setManual(caller, choice, now);
         if (stands) liveness.choose(caller, body.state, by);
         else liveness.act(caller, by);
         const { state, source, manual } = liveness.explain(caller);
