@@ -8,6 +8,7 @@ import {
 } from "@porchlight/core/client";
 import { turn } from "./clock.ts";
 import type { Person, TestServer } from "./server.ts";
+import { until } from "./until.ts";
 
 /** The real `fetch` and `WebSocket`, by way of a network that the test can take down. */
 export class Network {
@@ -123,14 +124,7 @@ export class TestClient extends Client {
 
   /** Resolves when something holds, now or after something has happened. */
   until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const stop = this.subscribe(() => {
-        if (!holds()) return;
-        stop();
-        resolve();
-      });
-    });
+    return until(this, holds);
   }
 
   /** Resolves once everything that was to be asked for has been answered. */

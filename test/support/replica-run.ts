@@ -1,6 +1,5 @@
 import { expect } from "bun:test";
 import {
-  DEFAULT_TIMINGS,
   type MemberFacts,
   memberOf,
   type RoomFacts,
@@ -13,6 +12,7 @@ import {
 import { type Asked, Replica } from "@porchlight/core/client";
 import type { Scheduler } from "fast-check";
 import { member, participant, read, room, roomRecord, viewer } from "./builders.ts";
+import { hello } from "./client-runtime.ts";
 
 export const ROOMS = ["lobby", "attic"] as const;
 export const OTHERS = ["bob", "eve"] as const;
@@ -229,18 +229,7 @@ export class ReplicaRun {
     const stream: Stream = { underway: [], hasGap: false };
     this.#stream = stream;
     const since = this.replica.position ?? this.#log.length;
-    this.#send({
-      type: "hello",
-      session_id: "s",
-      server_name: "localhost",
-      tenant_id: "t",
-      participant_id: SELF,
-      ts: TS,
-      stream_position: this.#log.length,
-      timings: DEFAULT_TIMINGS,
-      // What the limits are is nothing to a replica.
-      limits: {} as Extract<ServerFrame, { type: "hello" }>["limits"],
-    });
+    this.#send(hello({ participant_id: SELF, stream_position: this.#log.length }));
     const missed = this.#log.slice(since);
     if (replays) for (const frame of missed) this.#send(frame);
     else if (missed.length > 0) this.#send(this.#resync());

@@ -11,6 +11,7 @@ import {
 import { type Asked, Replica } from "@porchlight/core/client";
 import fc from "fast-check";
 import { member, roomLife, roomRecord } from "../../support/builders.ts";
+import { hello } from "../../support/client-runtime.ts";
 import { OTHERS, ReplicaRun, ROOMS, type ServerAct } from "../../support/replica-run.ts";
 import { TRIALS_TIMEOUT_MS, trials } from "../../support/runs.ts";
 
@@ -80,19 +81,7 @@ class Ears {
   }
 
   hello(given: Partial<HelloFrame> = {}): void {
-    this.hear({
-      type: "hello",
-      session_id: "s",
-      server_name: "localhost",
-      tenant_id: "t",
-      participant_id: "ann",
-      ts: TS,
-      stream_position: 5,
-      timings: DEFAULT_TIMINGS,
-      // What the limits are is nothing to a replica.
-      limits: {} as HelloFrame["limits"],
-      ...given,
-    });
+    this.hear(hello({ stream_position: 5, ...given }));
   }
 
   hear(frame: ServerFrame): void {

@@ -1,4 +1,5 @@
 import { Client, type ClientEvent, type OutboxRecord } from "@porchlight/core/client";
+import { until } from "../../support/until.ts";
 
 /** Where the visit takes place: Ann and Bob have joined the room. */
 export interface Visit {
@@ -31,14 +32,7 @@ class Visitor extends Client {
   }
 
   until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const stop = this.subscribe(() => {
-        if (!holds()) return;
-        stop();
-        resolve();
-      });
-    });
+    return until(this, holds);
   }
 
   sees(id: string, state: string): Promise<void> {
