@@ -1,5 +1,6 @@
 import { CodedError } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
+import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import { admit, baseHeaders, refusal, type Shell, urlOf } from "./endpoint.ts";
 import { adminRoutes } from "./routes/admin.ts";
@@ -10,10 +11,46 @@ import { roomRoutes } from "./routes/rooms.ts";
 import { typingRoutes } from "./routes/typing.ts";
 import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./stream.ts";
 
-/** Every route, in one Elysia app that is not listening yet. */
+/** What a server must be told for streams to be what they promise to be. */
+export interface WebsocketOptions {
+  readonly maxPayloadLength: number;
+  readonly backpressureLimit: number;
+  readonly closeOnBackpressureLimit: boolean;
+  readonly idleTimeout: number;
+  readonly sendPings: boolean;
+}
+
+/** Such options, for the configured limits. */
+export function websocketOptions({ limits }: Config): WebsocketOptions {
+  return {
+    maxPayloadLength: Math.max(SUBSCRIBE_MAX_BYTES, limits.frame_max_bytes),
+    // The hub lets go of whoever does not read long before; what outruns it is closed, never dropped in silence.
+    backpressureLimit: 16 * limits.backlog_max_bytes,
+    closeOnBackpressureLimit: true,
+    // The hub pings by itself, so that a socket which does not answer is told why it is closed.
+    idleTimeout: 0,
+    sendPings: false,
+  };
+}
+
+/** Every endpoint, for an app that listens. */
+export function createRoutes(deps: Deps): AnyElysia {
+  return new Elysia()
+    .use(presenceRoutes(deps))
+    .use(typingRoutes(deps))
+    .use(roomRoutes(deps))
+    .use(meRoutes(deps))
+    .use(adminRoutes(deps))
+    .use(operationRoutes(deps))
+    .use(streamRoutes(deps));
+}
+
+/** An app that has every endpoint and nothing else, not listening yet. */
 export function createApp(deps: Deps): AnyElysia {
   const { shell } = deps;
-  const app = new Elysia({
+  const routes = createRoutes(deps);
+  const answerElse = createElse(shell, routes);
+  return new Elysia({
     serve: {
       // Without this, a second server on the same port takes a part of the connections in silence.
       reusePort: false,
@@ -25,40 +62,38 @@ export function createApp(deps: Deps): AnyElysia {
     // Without this, paths are cut wrongly where the host has three letters or fewer.
     handler: { standardHostname: false },
     websocket: {
-      maxPayloadLength: Math.max(SUBSCRIBE_MAX_BYTES, shell.config.limits.frame_max_bytes),
-      // The hub lets go of whoever does not read long before; what outruns it is closed, never dropped in silence.
-      backpressureLimit: 16 * shell.config.limits.backlog_max_bytes,
-      closeOnBackpressureLimit: true,
-      // The hub pings by itself, so that a socket which does not answer is told why it is closed.
-      idleTimeout: 0,
-      sendPings: false,
+      ...websocketOptions(shell.config),
       error: (_ws: unknown, error: unknown) =>
         shell.log("error", "stream.failed", { error: String(error) }),
     } as object,
-  });
-  app
-    .use(presenceRoutes(deps))
-    .use(typingRoutes(deps))
-    .use(roomRoutes(deps))
-    .use(meRoutes(deps))
-    .use(adminRoutes(deps))
-    .use(operationRoutes(deps))
-    .use(streamRoutes(deps));
-  const methodsFor = methodsOf(app);
-  return app.onError(({ code, error, request }) => {
-    if (code !== "NOT_FOUND") return refusal(shell, request, error);
+  })
+    .use(routes)
+    .onError(({ code, error, request }) =>
+      code === "NOT_FOUND"
+        ? answerElse(request, urlOf(request).pathname)
+        : refusal(shell, request, error),
+    );
+}
+
+/** What is answered where there is no endpoint for a request: that there is none, or which methods there are. */
+export function createElse(
+  shell: Shell,
+  routes: AnyElysia,
+): (request: Request, path: string) => Response {
+  const methodsFor = methodsOf(routes);
+  return (request, path) => {
     try {
       admit(shell, request);
     } catch (refused) {
       return refusal(shell, request, refused);
     }
-    const allowed = methodsFor(urlOf(request).pathname);
+    const allowed = methodsFor(path);
     if (allowed.length === 0 || allowed.includes(request.method))
       return refusal(shell, request, new CodedError("SW_NOT_FOUND", "There is no such endpoint"));
     return request.method === "OPTIONS"
       ? preflight(shell, request, allowed)
       : notAllowed(shell, request, allowed);
-  });
+  };
 }
 
 /** Answers which methods a path takes; none, where there is no such path. */

@@ -54,6 +54,11 @@ export interface Config {
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Any part of a configuration but where to listen, for somebody who hands it over in code. */
+export type Settings = {
+  readonly [K in Exclude<keyof Config, "host" | "port" | "timings" | "limits">]?: Config[K];
+} & { readonly timings?: Partial<Timings>; readonly limits?: Partial<Limits> };
+
 /** Reads one setting: its value, or what is wrong with what was written. */
 type Reader<T> = (written: string) => { readonly value: T } | { readonly fault: string };
 
@@ -160,6 +165,18 @@ export function readConfig(env: Environment): Config {
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
+}
+
+/** Settings as the environment would hold them, so that they are checked as those are. What is undefined is left to it. */
+export function settingsOf({ timings, limits, ...rest }: Settings): Environment {
+  const variables = new Map<string, string>(
+    Object.entries(SETTINGS).map(([name, { variable }]) => [name, variable]),
+  );
+  const given = Object.entries({ ...rest, ...timings, ...limits });
+  const written = given.filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    written.map(([name, value]) => [variables.get(name) ?? variableOf(name), String(value)]),
+  );
 }
 
 /** The environment variable of a timing or limit. */

@@ -1,26 +1,30 @@
 import { DEFAULT_PREFERENCES } from "@porchlight/core";
 import { type Clock, systemClock } from "@porchlight/core/clock";
-import type { Server } from "bun";
-import { createApp } from "./app.ts";
+import { createApp, type WebsocketOptions, websocketOptions } from "./app.ts";
 import { openAuth } from "./auth.ts";
-import type { Config } from "./config.ts";
+import { type Config, readConfig, type Settings, settingsOf } from "./config.ts";
+import type { Deps } from "./deps.ts";
 import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
+import { createPlugin, type Plugin, Running } from "./plugin.ts";
 import { openStore } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
 
 export type { Clock } from "@porchlight/core/clock";
+export type { WebsocketOptions } from "./app.ts";
 export {
   type Config,
   ConfigError,
   DEFAULT_LIMITS,
   readConfig,
   SETTINGS,
+  type Settings,
   variableOf,
 } from "./config.ts";
 export type { Log } from "./log.ts";
+export type { Plugin } from "./plugin.ts";
 export type { Store } from "./store/store.ts";
 
 /** A server that listens. */
@@ -33,6 +37,15 @@ export interface RunningServer {
   /** Stops in order: refuses new work, tells clients when to come back, finishes what runs, writes down who was there. Safe to call twice. */
   stop(): Promise<void>;
 }
+
+/** Porchlight in somebody else's Elysia app: `new Elysia().use(await porchlight())`. */
+export type Porchlight = Plugin & {
+  readonly store: Store;
+  /** What the app's server needs for streams; for an app that is not handed the plugin directly to spread into its `websocket`. */
+  readonly websocket: WebsocketOptions;
+  /** Stops in order, as {@link RunningServer.stop} does; to be awaited before the app stops. Safe to call twice. */
+  stop(): Promise<void>;
+};
 
 /** A register of devices that is older than this says nothing about who is there. */
 const RESTART_WITHIN_MS = 60_000;
@@ -49,6 +62,67 @@ export async function startServer(
   config: Config,
   options: { clock?: Clock; log?: Log } = {},
 ): Promise<RunningServer> {
+  const { deps, stopWith } = await compose(config, options);
+  const { clock, shell, store } = deps;
+  const app = createApp(deps);
+  app.listen({ hostname: config.host, port: config.port });
+  const server = app.server;
+  if (server === null) throw new Error("Cannot start as the port was not bound");
+  const url = `http://${server.hostname}:${server.port}`;
+  shell.log("info", "server.listening", { url });
+  return {
+    url,
+    store,
+    routes: app.routes.map(({ method, path }) => ({ method, path })),
+    stop: () =>
+      stopWith(async () => {
+        await within(FINISH_WITHIN_MS, server.stop(false), clock);
+        await server.stop(true);
+      }),
+  };
+}
+
+/**
+ * Porchlight as a plugin of an Elysia app: its routes and its stream on the
+ * app's port, below the app's prefix if it has one. What it does not know
+ * outside of `/v1/`, and what else fails in the app, stays the app's to answer.
+ * @param options settings, before those in the environment (`env`, by default that of the process), clock and log.
+ * @throws {ConfigError} with every fault of the settings.
+ */
+export async function porchlight(
+  options: Settings & {
+    env?: Readonly<Record<string, string | undefined>>;
+    clock?: Clock;
+    log?: Log;
+  } = {},
+): Promise<Porchlight> {
+  const { env = process.env, clock, log, ...settings } = options;
+  const config = readConfig({ ...env, ...settingsOf(settings) });
+  const { deps, stopWith } = await compose(config, {
+    ...(clock && { clock }),
+    ...(log && { log }),
+  });
+  const running = new Running();
+  const stop = (): Promise<void> =>
+    stopWith(() => within(FINISH_WITHIN_MS, running.finished(), deps.clock));
+  return Object.assign(createPlugin(deps, { running, stop }), {
+    store: deps.store,
+    websocket: websocketOptions(config),
+    stop,
+  });
+}
+
+/** What a server consists of, not reachable yet. */
+interface Composition {
+  readonly deps: Deps;
+  /** Stops it in order, once. @param finishRequests waits for those that run, but not for ever. */
+  stopWith(finishRequests: () => Promise<void>): Promise<void>;
+}
+
+async function compose(
+  config: Config,
+  options: { clock?: Clock; log?: Log },
+): Promise<Composition> {
   const { clock = systemClock(), log = logToStderr } = options;
   const rules = {
     ...config.timings,
@@ -80,18 +154,12 @@ export async function startServer(
     log,
     stopping: () => stopping !== undefined,
   };
-  const app = createApp({ shell, store, hub, liveness, clock });
-  app.listen({ hostname: config.host, port: config.port });
-  const server = app.server;
-  if (server === null) throw new Error("Cannot start as the port was not bound");
-  const url = `http://${server.hostname}:${server.port}`;
-  log("info", "server.listening", { url });
 
-  async function stop(server: Server<unknown>): Promise<void> {
+  async function stop(finishRequests: () => Promise<void>): Promise<void> {
     log("info", "server.stopping", { sockets: hub.size });
     hub.stop();
     await closeSockets(hub, clock);
-    await finishRequests(server, clock);
+    await finishRequests();
     liveness.stop();
     await store.keepDevices(liveness.remember(), clock.wall());
     await store.close();
@@ -99,11 +167,9 @@ export async function startServer(
   }
 
   return {
-    url,
-    store,
-    routes: app.routes.map(({ method, path }) => ({ method, path })),
-    stop: () => {
-      stopping ??= stop(server).catch((error: unknown) => {
+    deps: { shell, store, hub, liveness, clock },
+    stopWith: (finishRequests) => {
+      stopping ??= stop(finishRequests).catch((error: unknown) => {
         log("error", "server.stop_failed", errorFields(error));
         throw error;
       });
@@ -150,15 +216,14 @@ function closeForRestart(hub: Hub, connection: Connection): void {
   hub.close(connection, "restart", String(delayMs));
 }
 
-/** Waits for what runs, but not for whoever is still sending then, such as a slow upload. */
-async function finishRequests(server: Server<unknown>, clock: Clock): Promise<void> {
+/** Waits for what is to come, but not for longer, such as for a slow upload. */
+async function within(ms: number, coming: Promise<void>, clock: Clock): Promise<void> {
   let callOff = (): void => undefined;
   const tooLong = new Promise<void>((resolve) => {
-    callOff = clock.timer(FINISH_WITHIN_MS, resolve);
+    callOff = clock.timer(ms, resolve);
   });
-  await Promise.race([server.stop(false), tooLong]);
+  await Promise.race([coming, tooLong]);
   callOff();
-  await server.stop(true);
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

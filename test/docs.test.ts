@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DEFAULT_TIMINGS, ERROR_STATUS, STREAM_CLOSE } from "@porchlight/core";
 import { DEFAULT_LIMITS, SETTINGS, variableOf } from "@porchlight/server";
+import { Child } from "./support/child.ts";
 import { outputOf, ServerProcess, temporaryFolder } from "./support/process.ts";
 import { TestServer } from "./support/server.ts";
 
@@ -139,6 +140,32 @@ describe("the README", () => {
     const headers = { authorization: `Bearer ${JSON.parse(last).data.token}` };
     const rooms = await (await fetch(`${server.url}/v1/rooms`, { headers })).json();
     expect(rooms).toMatchObject({ data: [{ id: "porch", name: "Porch", member_count: 1 }] });
+  });
+
+  test("has an app of its own with the plugin in it, which serves, and stops in order", async () => {
+    using folder = temporaryFolder();
+    mkdirSync(join(folder.path, "node_modules/@porchlight"), { recursive: true });
+    for (const [name, at] of [
+      ["@porchlight/server", join(ROOT, "server")],
+      ["elysia", realpathSync(join(ROOT, "server/node_modules/elysia"))],
+    ] as const)
+      symlinkSync(at, join(folder.path, "node_modules", name));
+    const code = blocks("ts").find((block) => block.includes("porchlight(")) ?? "";
+    expect(code.trimEnd().split("\n").length).toBeLessThanOrEqual(15);
+    const onFreePort = code.replace("listen(3000", 'listen({ port: 0, hostname: "127.0.0.1" }');
+    writeFileSync(
+      join(folder.path, "app.ts"),
+      `${onFreePort}console.log(String(app.server?.port));`,
+    );
+    await using app = new Child([process.execPath, "app.ts"], { cwd: folder.path });
+    await app.printed((line) => /^\d+$/.test(line));
+    const url = `http://127.0.0.1:${app.lines.join("")}`;
+    expect(await (await fetch(url)).text()).toBe("Hello");
+    expect(await (await fetch(`${url}/v1/me`)).json()).toMatchObject({
+      error: { code: "SW_AUTH_INVALID_TOKEN" },
+    });
+    expect((await fetch(`${url}/v2`)).status).toBe(404);
+    expect(await app.end("SIGTERM")).toBe(0);
   });
 
   test("promises a bench that works", async () => {

@@ -52,6 +52,14 @@ export class Child implements AsyncDisposable {
     await this.#read;
   }
 
+  /** Asks it to end, and answers its exit code, or null when the signal ended it. */
+  async end(signal: "SIGTERM"): Promise<number | null> {
+    this.#process.kill(signal);
+    await this.#process.exited;
+    await this.#read;
+    return this.#process.exitCode;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }

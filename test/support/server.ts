@@ -95,8 +95,15 @@ export class TestServer {
 
   /** Starts a server. A `file` is left behind, to be started from again. */
   static async start(
-    options: { env?: Record<string, string>; clock?: TestClock; file?: string } = {},
+    options: {
+      env?: Record<string, string>;
+      clock?: TestClock;
+      file?: string;
+      /** How it is started; as a server of its own by default. */
+      by?: typeof startServer;
+    } = {},
   ): Promise<TestServer> {
+    const { by = startServer } = options;
     const clock = options.clock ?? new TestClock();
     const directory =
       options.file === undefined ? mkdtempSync(join(tmpdir(), "porchlight-")) : undefined;
@@ -108,7 +115,7 @@ export class TestServer {
     });
     const lines = new Arrivals<Line>();
     const log: Log = (level, event, fields) => lines.add({ level, event, ...fields });
-    return new TestServer(await startServer(config, { clock, log }), clock, lines, directory);
+    return new TestServer(await by(config, { clock, log }), clock, lines, directory);
   }
 
   /** Everything logged so far. */
