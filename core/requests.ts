@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { CodedError, type Fault } from "./errors.ts";
+import { CodedError, type Fault, invalid } from "./errors.ts";
 import type { ClientFrame } from "./frames.ts";
 import { isObject, parseInput, parseJson, type Schema } from "./input.ts";
 import { INDEFINITE_AT } from "./instant.ts";
@@ -259,6 +259,31 @@ export interface DirectRoomRequest {
   readonly participant_id: string;
 }
 export const DirectRoomRequest: Schema<DirectRoomRequest> = z.strictObject({ participant_id: id });
+
+/** `POST /v1/messages/{event_id}/snooze`. */
+export interface SnoozeRequest {
+  /** Unix milliseconds. */
+  readonly until: number;
+}
+export const SnoozeRequest: Schema<SnoozeRequest> = z.strictObject({ until: instant });
+
+/** How far ahead a message can be put off: ten years, in milliseconds. */
+const SNOOZE_MAX_MS = 315_576_000_000;
+
+/**
+ * Refuses to put a message off until now or earlier, or for more than ten years.
+ * @param now Unix milliseconds.
+ * @throws {CodedError} `SW_VALIDATION`
+ */
+export function checkSnooze({ until }: SnoozeRequest, now: number): void {
+  const message =
+    until <= now
+      ? "must be in the future"
+      : until > now + SNOOZE_MAX_MS
+        ? "must be within ten years"
+        : undefined;
+  if (message !== undefined) throw invalid([{ path: "until", message }]);
+}
 
 /** What a stream may say in its URL; values arrive as texts. */
 export interface StreamQuery extends Activity {

@@ -8,6 +8,7 @@ import { meRoutes } from "./routes/me.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { presenceRoutes } from "./routes/presence.ts";
 import { roomRoutes } from "./routes/rooms.ts";
+import { snoozeRoutes } from "./routes/snoozes.ts";
 import { typingRoutes } from "./routes/typing.ts";
 import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./stream.ts";
 
@@ -40,6 +41,7 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(typingRoutes(deps))
     .use(roomRoutes(deps))
     .use(meRoutes(deps))
+    .use(snoozeRoutes(deps))
     .use(adminRoutes(deps))
     .use(operationRoutes(deps))
     .use(streamRoutes(deps));

@@ -2,6 +2,7 @@ import type { Clock } from "@porchlight/core/clock";
 import type { Shell } from "./endpoint.ts";
 import type { Hub } from "./hub.ts";
 import type { Liveness } from "./liveness.ts";
+import type { Snoozes } from "./snoozes.ts";
 import type { Store } from "./store/store.ts";
 
 /** What the doors stand on: requests and streams alike. */
@@ -10,5 +11,6 @@ export interface Deps {
   readonly store: Store;
   readonly hub: Hub;
   readonly liveness: Liveness;
+  readonly snoozes: Snoozes;
   readonly clock: Clock;
 }

@@ -176,13 +176,16 @@ function isKnown(tag: string, ifNoneMatch: string | null): boolean {
     .some((each) => each.trim() === "*" || each.trim().replace(/^W\//, "") === tag);
 }
 
+/** What some parameters of a path name. */
+const NAMED: Readonly<Record<string, "room" | "event">> = { room_id: "room", event_id: "event" };
+
 /** What is no id names nothing, and is answered as what does not exist. */
 function checkParams(
   params: Readonly<Record<string, string | null>>,
 ): asserts params is Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(params)) {
     if (value !== null && isId(value)) continue;
-    throw name === "room_id" ? noSuch("room") : noSuch("thing");
+    throw noSuch(NAMED[name] ?? "thing");
   }
 }
 

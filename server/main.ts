@@ -9,6 +9,7 @@ import { type Connection, Hub } from "./hub.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
 import { createPlugin, type Plugin, Running } from "./plugin.ts";
+import { Snoozes } from "./snoozes.ts";
 import { openStore } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
 
@@ -145,7 +146,9 @@ async function compose(
       log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
     }
   });
+  const snoozes = new Snoozes({ clock, store, log });
   await takeUp(store, liveness, clock);
+  await snoozes.start();
 
   let stopping: Promise<void> | undefined;
   const shell: Shell = {
@@ -158,6 +161,7 @@ async function compose(
   async function stop(finishRequests: () => Promise<void>): Promise<void> {
     log("info", "server.stopping", { sockets: hub.size });
     hub.stop();
+    snoozes.stop();
     await closeSockets(hub, clock);
     await finishRequests();
     liveness.stop();
@@ -167,7 +171,7 @@ async function compose(
   }
 
   return {
-    deps: { shell, store, hub, liveness, clock },
+    deps: { shell, store, hub, liveness, snoozes, clock },
     stopWith: (finishRequests) => {
       stopping ??= stop(finishRequests).catch((error: unknown) => {
         log("error", "server.stop_failed", errorFields(error));

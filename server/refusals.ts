@@ -1,14 +1,17 @@
 import { CodedError, type ErrorCode } from "@porchlight/core";
 
+/** What has a code of its own for not being there. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  room: "SW_ROOM_NOT_FOUND",
+  tenant: "SW_TENANT_NOT_FOUND",
+  event: "SW_EVENT_NOT_FOUND",
+};
+
 /** What was asked for and is not there, or is another tenant's: the two are answered in the same words. */
-export function noSuch(what: "room" | "tenant" | "participant" | "token" | "thing"): CodedError {
-  const code =
-    what === "room"
-      ? "SW_ROOM_NOT_FOUND"
-      : what === "tenant"
-        ? "SW_TENANT_NOT_FOUND"
-        : "SW_NOT_FOUND";
-  return new CodedError(code, `There is no such ${what}`);
+export function noSuch(
+  what: "room" | "tenant" | "event" | "participant" | "token" | "thing",
+): CodedError {
+  return new CodedError(CODES[what] ?? "SW_NOT_FOUND", `There is no such ${what}`);
 }
 
 /** The refusal that goes with a code of `roomRefusal` in core. */

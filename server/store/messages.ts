@@ -5,7 +5,8 @@ import { one, type Program, statement } from "./query.ts";
 import { type Making, roomRow } from "./rooms.ts";
 import type { RoomKey } from "./store.ts";
 
-const MESSAGE = "swp.room.message";
+/** The type of messages. */
+export const MESSAGE = "swp.room.message";
 
 const countUnread = statement<RoomKey & { viewer: string; read_position: number; type: string }>()(
   (db, p) =>

@@ -9,6 +9,7 @@ import * as preferences from "./preferences.ts";
 import type { Program } from "./query.ts";
 import * as reading from "./reading.ts";
 import { putRoom } from "./rooms.ts";
+import * as snoozes from "./snoozes.ts";
 import { openSqlite, type SqlDatabase } from "./sqlite.ts";
 import type { Announcement, Store } from "./store.ts";
 import * as tokens from "./tokens.ts";
@@ -83,6 +84,11 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
       ),
     updatePreferences: (key, patch, now) =>
       told(preferences.updatePreferences(key, patch, { defaults, now, event_id: event_id() })),
+
+    snooze: (key, event_id, until) => db.write(snoozes.snooze(key, event_id, until)),
+    snoozesOf: (key) => db.read(snoozes.snoozesOf(key)),
+    deleteSnooze: (key, event_id) => db.write(snoozes.deleteSnooze(key, event_id)),
+    fireSnoozes: (now) => told(snoozes.fireSnoozes({ now, newId })),
 
     room: (key, viewer, parts) => db.read(reading.room(key, viewer, parts)),
     roomsOf: (key) => db.read(reading.roomsOf(key)),

@@ -259,4 +259,11 @@ export const MIGRATIONS: readonly ((
       .addColumn("applied_seq", "bigint", (column) => column.notNull())
       .addPrimaryKeyConstraint("outboxes_key", ["tenant_id", "participant_id", "device_id"]),
   ],
+  (schema) => [
+    schema
+      .createIndex("snoozes_due")
+      .on("snoozes")
+      .columns(["until", "fired_at"])
+      .where("fired_at", "is", null),
+  ],
 ];

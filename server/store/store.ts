@@ -87,6 +87,15 @@ export interface RoomListing {
   readonly unread_count: number;
 }
 
+/** A message that a person has put off. Instants are Unix milliseconds. */
+export interface Snooze {
+  readonly event_id: string;
+  readonly room_id: string;
+  readonly until: number;
+  /** When it fired, or null before it has. */
+  readonly fired_at: number | null;
+}
+
 /** What is stored of a person for their own eyes: {@link Me} without what is live. */
 export type StoredMe = Omit<Me, "presence" | "fqid"> & { readonly server_name: string };
 
@@ -169,6 +178,23 @@ export interface Store {
     edits: readonly PreferenceEdit[],
     now: number,
   ): Promise<{ preferences: Preferences } & Omit<EditedPreferences, "registers">>;
+
+  /**
+   * Puts a message off until an instant; one that is put off already, or has fired, anew. Tells nobody.
+   * `SW_EVENT_NOT_FOUND` unless the tenant has such a message, `SW_NOT_MEMBER` unless its room is
+   * joined, `SW_VALIDATION` for a person's 1,001st.
+   */
+  snooze(key: PersonKey, event_id: string, until: number): Promise<Snooze>;
+  /** A person's snoozes, those that have fired among them: by `until`, then event. */
+  snoozesOf(key: PersonKey): Promise<readonly Snooze[]>;
+  /** Forgets a snooze and tells nobody; `SW_EVENT_NOT_FOUND` when there is none. */
+  deleteSnooze(key: PersonKey, event_id: string): Promise<void>;
+  /**
+   * Marks snoozes whose time has come, in all tenants, and tells the person's own devices of those whose
+   * room is joined: each fires once, whoever else calls this. Answers when the next is due; that is by
+   * `now` where more were due than one call fires.
+   */
+  fireSnoozes(now: number): Promise<number | undefined>;
 
   /** A room for a viewer, with the parts asked for. `undefined` when the tenant has no such room. */
   room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;

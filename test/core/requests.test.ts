@@ -4,6 +4,7 @@ import {
   CallBody,
   ClientFrameSchema,
   CodedError,
+  checkSnooze,
   DirectRoomRequest,
   EventBody,
   type Fault,
@@ -26,6 +27,7 @@ import {
   RoomBody,
   type Schema,
   SidekickBody,
+  SnoozeRequest,
   StreamQuery,
   TenantBody,
   TenantQuery,
@@ -85,6 +87,7 @@ const everySchema: readonly (readonly [Schema<unknown>, object])[] = [
   [ProfilesQuery, { q: "ann", limit: "5", offset: "0" }],
   [RoomBody, { name: "Lobby", room_type: "group", created_at: NOON, is_public: true }],
   [SidekickBody, { status: "running", started_at: NOON, sidekick_room_id: "r" }],
+  [SnoozeRequest, { until: NOON }],
   [StreamQuery, { ...activity, instance: "i", idle_for_ms: "5", since: "5", presence: "all" }],
   [TenantBody, { slug: "acme", name: "Acme", features: { calls: true } }],
   [TenantQuery, { tenant_id: "acme" }],
@@ -559,6 +562,25 @@ describe("EventBody, TokenBody and DirectRoomRequest", () => {
   test("a direct room is opened with one participant", () => {
     expect(refused(DirectRoomRequest, { participant_id: "p" })).toEqual([]);
     expect(refused(DirectRoomRequest, { participant_id: "" })).toEqual(["participant_id"]);
+  });
+});
+
+describe("SnoozeRequest and checkSnooze", () => {
+  test("a message is put off until an instant", () => {
+    expect(parseInput(SnoozeRequest, { until: "1970-01-01T00:00:05Z" })).toEqual({ until: 5_000 });
+    expect(refused(SnoozeRequest, {})).toEqual(["until"]);
+    expect(refused(SnoozeRequest, { until: "indefinite", for_ms: 5 })).toEqual(["until", "for_ms"]);
+  });
+
+  test("the instant is after now, and at most ten years", () => {
+    const tenYearsMs = 315_576_000_000;
+    const against = (until: number): string | undefined =>
+      faultsOf(() => checkSnooze({ until }, 5_000))[0]?.message;
+    expect(against(4_999)).toBe("must be in the future");
+    expect(against(5_000)).toBe("must be in the future");
+    expect(against(5_001)).toBeUndefined();
+    expect(against(5_000 + tenYearsMs)).toBeUndefined();
+    expect(against(5_001 + tenYearsMs)).toBe("must be within ten years");
   });
 });
 

@@ -16,7 +16,7 @@ const STATUS = new Map<string, number>(Object.entries(ERROR_STATUS));
 /** Refusals that no input may cause. */
 const DEFECTS: readonly string[] = ["SW_INTERNAL", "SW_UNAVAILABLE"];
 /** What a person reads of themselves: all that a refused request of theirs must not change. */
-const OWN = ["/v1/me", "/v1/me/preferences", "/v1/me/presence"];
+const OWN = ["/v1/me", "/v1/me/preferences", "/v1/me/presence", "/v1/me/snoozes"];
 
 /** Two tenants: one in which the requests are at home, with an untouched Carl, and one that they never name. */
 async function populate(
@@ -31,6 +31,8 @@ async function populate(
   await server.room("hall", [fay]);
   await server.admin("PUT", "/rooms/hall/plan", { id: "plan", state: "running" });
   await fay.put("/v1/me/preferences", { locale: "de" });
+  const content = { body: "hello" };
+  const said = await server.admin("POST", "/rooms/lounge/events", { sender_id: "bob", content });
   for (const person of [fay, carl]) await person.put("/v1/me/presence", { state: "busy" });
   // What is left of them is what does not end by itself.
   await server.clock.advance(200_000);
@@ -51,6 +53,7 @@ async function populate(
         device_id: "laptop",
         task_id: "task",
         token_id: zoe.tokenId,
+        event_id: said.body.data.id,
       },
       tokens: [ann.token, ann.token, boss.token, ADMIN_TOKEN],
     },

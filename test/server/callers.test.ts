@@ -58,6 +58,14 @@ const THE_TENANT: Answers = {
   "admin of another tenant": "404 SW_NOT_FOUND",
 };
 
+/** About something of one's own: of all of them only Ann, the member, has it. */
+const WHOSE_IT_IS: Answers = {
+  ...Object.fromEntries(CALLERS.map((caller) => [caller, "404 SW_EVENT_NOT_FOUND"])),
+  ...STRANGERS,
+  member: "200",
+  "admin token": FORBIDDEN,
+};
+
 const MEMBERS: Answers = {
   ...STRANGERS,
   "of another tenant": "404 SW_ROOM_NOT_FOUND",
@@ -110,6 +118,17 @@ const TABLE: Readonly<Record<string, Row>> = {
   "PUT /v1/me/presence": { answers: PARTICIPANTS, body: { state: "busy" } },
   "POST /v1/me/heartbeat": { answers: PARTICIPANTS, body: { device_id: "laptop" } },
   "DELETE /v1/me/devices/:device_id": { answers: PARTICIPANTS },
+
+  "POST /v1/messages/:event_id/snooze": {
+    answers: {
+      ...MEMBERS,
+      "of another tenant": "404 SW_EVENT_NOT_FOUND",
+      "admin of another tenant": "404 SW_EVENT_NOT_FOUND",
+    },
+    body: { until: "2026-03-03T09:00:00Z" },
+  },
+  "GET /v1/me/snoozes": { answers: PARTICIPANTS },
+  "DELETE /v1/me/snoozes/:event_id": { answers: WHOSE_IT_IS },
 
   "GET /v1/presence": { answers: PARTICIPANTS, query: "ids=bob" },
   "POST /v1/presence/query": { answers: PARTICIPANTS, body: { ids: ["bob"] } },
@@ -190,6 +209,7 @@ async function people(server: TestServer): Promise<Record<Caller, string | undef
   const foreigner = await server.person("fay", { tenant_id: "umbrella" });
   const foreignBoss = await server.person("fitz", { tenant_id: "umbrella", roles });
   await server.room("lounge", [bob, ann]);
+  await ann.post(`/v1/messages/${await eventIn(server)}/snooze`, { until: "2026-03-03T09:00:00Z" });
   await server.admin("PUT", "/rooms/lounge/members/ivy", {
     membership: "invite",
     tenant_id: "acme",
@@ -210,6 +230,12 @@ async function people(server: TestServer): Promise<Record<Caller, string | undef
   };
 }
 
+/** A message of Bob's, always the same. */
+async function eventIn(server: TestServer): Promise<string> {
+  const body = { tenant_id: "acme", sender_id: "bob", content: {}, event_uuid: "hello" };
+  return (await server.admin("POST", "/rooms/lounge/events", body)).body.data.id;
+}
+
 /** A path with something of the tenant in the place of every parameter; each time with another token to revoke. */
 async function addressOf(server: TestServer, path: string): Promise<string> {
   const spare = await server.admin("POST", "/tokens", { participant_id: "bob" });
@@ -220,6 +246,7 @@ async function addressOf(server: TestServer, path: string): Promise<string> {
     device_id: "laptop",
     task_id: "task",
     token_id: spare.body.data.token_id,
+    event_id: await eventIn(server),
   };
   return path.replaceAll(/:(\w+)/g, (_, name: string) => named[name] ?? `no ${name}`);
 }

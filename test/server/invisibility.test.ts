@@ -22,7 +22,7 @@ type Act =
   | { readonly kind: "bye" | "cut" | "typing" | "typingStream"; readonly device: string }
   | { readonly kind: "heartbeat"; readonly device: string; readonly state: "online" | "idle" }
   | { readonly kind: "choose"; readonly state: "busy" | "idle" | "online" | "appear_offline" }
-  | { readonly kind: "preferences" | "look" | "stopTyping" | "message" }
+  | { readonly kind: "preferences" | "snooze" | "look" | "stopTyping" | "message" }
   | { readonly kind: "profile"; readonly name: string };
 
 const device = fc.constantFrom("laptop", "phone");
@@ -35,6 +35,7 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
   fc.record({
     kind: fc.constantFrom(
       "preferences" as const,
+      "snooze" as const,
       "look" as const,
       "stopTyping" as const,
       "message" as const,
@@ -58,22 +59,32 @@ class History {
   readonly #ann: Person;
   readonly #bob: Person;
   readonly #hears: StreamClient;
+  /** A message of Bob's. */
+  readonly #message: string;
   readonly #streams = new Map<string, StreamClient>();
   /** What Bob heard and saw, step by step. */
   readonly seen: unknown[] = [];
 
-  private constructor(server: TestServer, ann: Person, bob: Person, hears: StreamClient) {
+  private constructor(
+    server: TestServer,
+    ann: Person,
+    bob: Person,
+    { hears, message }: { hears: StreamClient; message: string },
+  ) {
     this.server = server;
     this.#ann = ann;
     this.#bob = bob;
     this.#hears = hears;
+    this.#message = message;
   }
 
   static async begin(): Promise<History> {
     const server = await TestServer.start();
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
     await server.room(ROOM, [ann, bob]);
-    return new History(server, ann, bob, await bob.stream());
+    const said = { sender_id: "bob", content: { body: "hello" } };
+    const { body } = await server.admin("POST", `/rooms/${ROOM}/events`, said);
+    return new History(server, ann, bob, { hears: await bob.stream(), message: body.data.id });
   }
 
   async do(act: Act): Promise<void> {
@@ -113,6 +124,12 @@ class History {
       case "preferences":
         await this.#ann.put("/v1/me/preferences", { locale: "nl" });
         break;
+      case "snooze": {
+        // Until within the step, so that it fires while she hides.
+        const until = new Date(this.server.clock.wall() + STEP_MS / 2).toISOString();
+        await this.#ann.post(`/v1/messages/${this.#message}/snooze`, { until });
+        break;
+      }
       case "look":
         await this.#ann.get(`/v1/rooms/${ROOM}/state`);
         break;
@@ -296,6 +313,7 @@ describe("appearing offline", () => {
       [{ kind: "open", device: "laptop", state: "online" }],
       [
         { kind: "preferences" },
+        { kind: "snooze" },
         { kind: "look" },
         { kind: "heartbeat", device: "phone", state: "idle" },
       ],

@@ -38,6 +38,7 @@ const SAMPLES: Readonly<Record<string, object>> = {
       { seq: 2, edited_at: "2026-03-02T08:30:00.000Z", patch: { quiet_hours: { enabled: true } } },
     ],
   },
+  "POST /v1/messages/:event_id/snooze": { until: "2026-03-03T09:00:00.000Z" },
   "PUT /v1/me/presence": { state: "busy", device_id: "laptop" },
   "POST /v1/me/heartbeat": { device_id: "laptop", state: "idle", idle_for_ms: 1_000 },
   "POST /v1/presence/query": { ids: ["ann", "bob", "nobody"] },

@@ -213,6 +213,33 @@ describe("Store, on SQLite", () => {
   });
 });
 
+describe("what is due", () => {
+  test("is found by an index, not looked for among all there is", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("due.db");
+    const statements: string[] = [];
+    const store = openStore({ ...options(file), trace: (sql) => void statements.push(sql) });
+    const ann = { tenant_id: "acme", participant_id: "ann" };
+    await store.putTenant("acme", {});
+    await store.putParticipant(ann, {}, NOW);
+    await store.putRoom(LOBBY, {}, NOW);
+    await store.putMember({ ...LOBBY, ...ann }, {}, NOW);
+    const event = await store.appendEvent(LOBBY, { sender_id: "ann", content: {} }, NOW);
+    statements.length = 0;
+    await store.snooze(ann, event.id, NOW);
+    await store.snoozesOf(ann);
+    await store.fireSnoozes(NOW);
+    await store.deleteSnooze(ann, event.id);
+    await store.close();
+    const traced = statements.filter((sql) => /^(select|update|delete)/.test(sql));
+    expect(traced).toHaveLength(9);
+    using written = new Look(file);
+    const plans = traced.map((sql) => written.plan(sql));
+    for (const plan of plans) expect(plan).not.toMatch(/\bSCAN\b/);
+    expect(plans.filter((plan) => plan.includes("snoozes_due"))).toHaveLength(2);
+  });
+});
+
 /** The statements of one snapshot, with their plans, in a room with so many members whose viewer has so many other rooms. */
 async function snapshotTrace(size: { members: number; rooms: number }): Promise<{
   statements: readonly string[];

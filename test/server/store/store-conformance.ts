@@ -5,6 +5,7 @@ import { peopleConformance } from "./conformance/people.ts";
 import { promisesConformance } from "./conformance/promises.ts";
 import { readingConformance } from "./conformance/reading.ts";
 import { roomsConformance } from "./conformance/rooms.ts";
+import { snoozesConformance } from "./conformance/snoozes.ts";
 import { tenantsConformance } from "./conformance/tenants.ts";
 
 /** Everything that the port `Store` promises, to be run against every adapter of it. */
@@ -16,5 +17,6 @@ export function storeConformance(name: string, makeDatabase: MakeDatabase): void
     roomsConformance(makeDatabase);
     membershipConformance(makeDatabase);
     readingConformance(makeDatabase);
+    snoozesConformance(makeDatabase);
   });
 }
