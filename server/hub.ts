@@ -155,6 +155,17 @@ export class Hub {
     return [...(this.#people.get(tenant_id)?.get(participant_id) ?? [])];
   }
 
+  /** Whether a person has a stream open here. */
+  hasStream({ tenant_id, participant_id }: PersonKey): boolean {
+    const connections = this.#people.get(tenant_id)?.get(participant_id) ?? [];
+    return [...connections].some(({ door }) => door === "stream");
+  }
+
+  /** Whether anybody of a tenant is connected here. */
+  hasAnyone(tenant_id: string): boolean {
+    return this.#people.has(tenant_id);
+  }
+
   /** Every socket. */
   all(): readonly Connection[] {
     return [...this.#pinged.keys()];

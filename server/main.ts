@@ -8,6 +8,7 @@ import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
+import { Notifications } from "./notifications.ts";
 import { createPlugin, type Plugin, Running } from "./plugin.ts";
 import { Snoozes } from "./snoozes.ts";
 import { openStore } from "./store/open.ts";
@@ -141,11 +142,13 @@ async function compose(
     try {
       liveness.follow(announcement);
       hub.announce(announcement);
+      notifications.follow(announcement);
     } catch (error) {
       // What is written is written: that telling it failed must not fail the write, nor those behind it.
       log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
     }
   });
+  const notifications = new Notifications({ clock, hub, store, log });
   const snoozes = new Snoozes({ clock, store, log });
   await takeUp(store, liveness, clock);
   await snoozes.start();
@@ -162,6 +165,7 @@ async function compose(
     log("info", "server.stopping", { sockets: hub.size });
     hub.stop();
     snoozes.stop();
+    notifications.stop();
     await closeSockets(hub, clock);
     await finishRequests();
     liveness.stop();

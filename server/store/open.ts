@@ -3,6 +3,7 @@ import * as documents from "./documents.ts";
 import { position, type Told } from "./events.ts";
 import * as members from "./members.ts";
 import { appendEvent } from "./messages.ts";
+import { notificationRecords } from "./notification.ts";
 import { keep, kept, tenantsOfParticipant, tenantsOfRoom } from "./operation.ts";
 import * as people from "./people.ts";
 import * as preferences from "./preferences.ts";
@@ -89,6 +90,8 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     snoozesOf: (key) => db.read(snoozes.snoozesOf(key)),
     deleteSnooze: (key, event_id) => db.write(snoozes.deleteSnooze(key, event_id)),
     fireSnoozes: (now) => told(snoozes.fireSnoozes({ now, newId })),
+    notificationRecords: (key, event_id, after) =>
+      db.read(notificationRecords(key, event_id, after, defaults)),
 
     room: (key, viewer, parts) => db.read(reading.room(key, viewer, parts)),
     roomsOf: (key) => db.read(reading.roomsOf(key)),

@@ -7,6 +7,7 @@ import type {
   Me,
   MemberBody,
   MemberFacts,
+  NotificationFacts,
   ParticipantBody,
   Plan,
   PreferenceEdit,
@@ -94,6 +95,17 @@ export interface Snooze {
   readonly until: number;
   /** When it fired, or null before it has. */
   readonly fired_at: number | null;
+}
+
+/** What decides whether a message notifies one of those who have joined its room. Preferences are parsed when they are asked for. */
+export type NotificationRecord = Omit<NotificationFacts, "event" | "preferences"> & {
+  readonly preferences: () => Preferences;
+};
+
+/** Some of the members of a room, and after whom the others come. */
+export interface NotificationShare {
+  readonly records: readonly NotificationRecord[];
+  readonly next: string | undefined;
 }
 
 /** What is stored of a person for their own eyes: {@link Me} without what is live. */
@@ -195,6 +207,11 @@ export interface Store {
    * `now` where more were due than one call fires.
    */
   fireSnoozes(now: number): Promise<number | undefined>;
+  /**
+   * What decides whom a message notifies: those who have joined the room, by id, beginning after the
+   * id `after` (`""` for all), a share at a time; `next` is where the next share begins, if there is one.
+   */
+  notificationRecords(key: RoomKey, event_id: string, after: string): Promise<NotificationShare>;
 
   /** A room for a viewer, with the parts asked for. `undefined` when the tenant has no such room. */
   room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;

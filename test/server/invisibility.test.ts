@@ -210,7 +210,7 @@ class History {
 }
 
 /** A frame without what may differ: when it was sent, and the names of events. */
-function bare({ ts: _ts, id: _id, ...frame }: Frame): object {
+function bare({ ts: _ts, id: _id, event_id: _event, ...frame }: Frame): object {
   return frame;
 }
 

@@ -213,7 +213,7 @@ describe("Store, on SQLite", () => {
   });
 });
 
-describe("what is due", () => {
+describe("what is due, and whom a message notifies", () => {
   test("is found by an index, not looked for among all there is", async () => {
     using directory = new TestDirectory();
     const file = directory.file("due.db");
@@ -228,11 +228,12 @@ describe("what is due", () => {
     statements.length = 0;
     await store.snooze(ann, event.id, NOW);
     await store.snoozesOf(ann);
+    await store.notificationRecords(LOBBY, event.id, "");
     await store.fireSnoozes(NOW);
     await store.deleteSnooze(ann, event.id);
     await store.close();
     const traced = statements.filter((sql) => /^(select|update|delete)/.test(sql));
-    expect(traced).toHaveLength(9);
+    expect(traced).toHaveLength(11);
     using written = new Look(file);
     const plans = traced.map((sql) => written.plan(sql));
     for (const plan of plans) expect(plan).not.toMatch(/\bSCAN\b/);

@@ -7,7 +7,7 @@ const SNOOZES_MAX = 1_000;
 /** Snoozes that one call fires. */
 const FIRED_AT_ONCE = 500;
 
-/** What is put off. */
+/** What is put off, and who is to be notified of what was not. */
 export function snoozesConformance(makeDatabase: MakeDatabase): void {
   describe("Store.snooze()", () => {
     test("puts a message off, and anew, for one person, and tells nobody", async () => {
@@ -196,6 +196,79 @@ export function snoozesConformance(makeDatabase: MakeDatabase): void {
         expect(await t.store.fireSnoozes(NOW)).toBeUndefined();
       });
       expect(rest).toHaveLength(2);
+    });
+  });
+
+  describe("Store.notificationRecords()", () => {
+    test("has what decides for everyone who has joined, and for nobody else", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const lobby = await t.room("lobby", ["cy", "ann", "bob"], { room_type: "public" });
+      await t.room("attic", ["dee"]);
+      await t.room("lobby", ["eve"], {}, "globex");
+      await t.people(["ivy", "lee"]);
+      await t.member(lobby, "ivy", { membership: "invite" });
+      await t.member(lobby, "lee", { membership: "leave" });
+      await t.member(lobby, "bob", { notification_mode: "none", muted_until: NOW + 1 });
+      const [{ id }, { id: other }] = [await t.say(lobby, "bob"), await t.say(lobby, "bob")];
+      await t.store.snooze(ANN, id, NOW + 1);
+      await t.store.snooze(BOB, other, NOW + 1);
+      await t.store.updatePreferences(ANN, { keyword_alerts: ["lunch"] }, NOW);
+      const { records, next } = await t.store.notificationRecords(lobby, id, "");
+      const room = {
+        room_type: "public",
+        membership: "join",
+        notification_mode: "inherit",
+        muted_until: null,
+      };
+      const read = records.map(({ preferences, ...facts }) => ({
+        ...facts,
+        keywords: preferences().keyword_alerts,
+      }));
+      expect<unknown>(read).toEqual([
+        { participant_id: "ann", room, snoozed_event_ids: [id], keywords: ["lunch"] },
+        {
+          participant_id: "bob",
+          room: { ...room, notification_mode: "none", muted_until: NOW + 1 },
+          snoozed_event_ids: [],
+          keywords: [],
+        },
+        { participant_id: "cy", room, snoozed_event_ids: [], keywords: [] },
+      ]);
+      expect(next).toBeUndefined();
+    });
+
+    test("passes over a snooze that has fired, and knows nobody in a room that is not there", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const lobby = await t.room("lobby", ["ann"]);
+      const { id } = await t.say(lobby, "ann");
+      await t.store.snooze(ANN, id, NOW);
+      await t.store.fireSnoozes(NOW);
+      const { records } = await t.store.notificationRecords(lobby, id, "");
+      expect(records).toMatchObject([{ snoozed_event_ids: [] }]);
+      const nowhere = await t.store.notificationRecords({ ...lobby, room_id: "nowhere" }, id, "");
+      expect(nowhere).toEqual({ records: [], next: undefined });
+    });
+
+    test("reads a large room in shares, everyone once", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const crowd = Array.from({ length: 1_000 }, (_, index) => `p${index}`);
+      const lobby = await t.room("lobby", []);
+      await t.people(["p"]);
+      await Promise.all(
+        crowd.map((participant_id) =>
+          t.store.putParticipant({ tenant_id: "acme", participant_id }, {}, NOW),
+        ),
+      );
+      await Promise.all(crowd.map((id) => t.member(lobby, id)));
+      const ids: string[] = [];
+      let shares = 0;
+      for (let after: string | undefined = ""; after !== undefined; shares += 1) {
+        const share = await t.store.notificationRecords(lobby, "evt-1", after);
+        ids.push(...share.records.map(({ participant_id }) => participant_id));
+        after = share.next;
+      }
+      expect(ids).toEqual(crowd.toSorted());
+      expect(shares).toBeGreaterThan(1);
     });
   });
 }
