@@ -174,12 +174,17 @@ describe("the README", () => {
     expect(table).toMatch(/^\| 1000 \| heartbeat on a socket \| \d+\.\d+ \|/m);
   });
 
-  test("promises a build of one file, which answers --help", async () => {
+  test("promises a build of one program, and of one file for Bun, which answer --help", async () => {
     expect(README).toContain("bun run build");
     await outputOf([process.execPath, "run", "build"]);
-    const help = await outputOf([process.execPath, "server/dist/porchlight.js", "demo", "--help"]);
-    expect(help).toStartWith("Usage: porchlight demo");
-  });
+    for (const command of [
+      ["server/dist/porchlight"],
+      [process.execPath, "server/dist/porchlight.js"],
+    ]) {
+      const help = await outputOf([...command, "demo", "--help"]);
+      expect(help).toStartWith("Usage: porchlight demo");
+    }
+  }, 60_000);
 
   test("names two lines for each kind of machine, which the root scripts answer", () => {
     const scripts = Object.keys(

@@ -15,13 +15,22 @@ export class ServerProcess {
     this.#child = child;
   }
 
-  /** Starts `porchlight` with these arguments, and returns once it listens. */
+  /**
+   * Starts `porchlight` with these arguments, and returns once it listens.
+   * @param options.program a program to run in its place, in a folder and with
+   * no environment but what is named.
+   */
   static async start(
     args: readonly string[],
     env: Readonly<Record<string, string>>,
+    options: { readonly program?: string; readonly cwd?: string } = {},
   ): Promise<ServerProcess> {
-    const child = Bun.spawn([process.execPath, CLI, ...args], {
-      env: { ...process.env, PORCHLIGHT_PORT: "0", ...env },
+    const { program, cwd = process.cwd() } = options;
+    const command = program === undefined ? [process.execPath, CLI] : [program];
+    const inherited = program === undefined ? process.env : {};
+    const child = Bun.spawn([...command, ...args], {
+      cwd,
+      env: { ...inherited, PORCHLIGHT_PORT: "0", ...env },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
