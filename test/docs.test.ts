@@ -121,27 +121,6 @@ describe("the README", () => {
     });
   });
 
-  test("has curl lines that fill an empty server with its first person", async () => {
-    using folder = temporaryFolder();
-    const secret = /^PORCHLIGHT_ADMIN_TOKEN=(\S+)/m.exec(README)?.[1] ?? "";
-    const env = {
-      PORCHLIGHT_ADMIN_TOKEN: secret,
-      PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "p.db")}`,
-    };
-    await using server = await ServerProcess.start(["serve"], env);
-    const lines = curlLines().filter((line) => line.includes("$ADMIN"));
-    expect(lines).toHaveLength(5);
-    let last = "";
-    for (const line of lines) {
-      last = await outputOf(["sh", "-c", `${line} --silent --show-error --fail`], {
-        env: { BASE: server.url, ADMIN: `Authorization: Bearer ${secret}` },
-      });
-    }
-    const headers = { authorization: `Bearer ${JSON.parse(last).data.token}` };
-    const rooms = await (await fetch(`${server.url}/v1/rooms`, { headers })).json();
-    expect(rooms).toMatchObject({ data: [{ id: "porch", name: "Porch", member_count: 1 }] });
-  });
-
   test("has an app of its own with the plugin in it, which serves, and stops in order", async () => {
     using folder = temporaryFolder();
     mkdirSync(join(folder.path, "node_modules/@porchlight"), { recursive: true });

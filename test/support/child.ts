@@ -12,12 +12,14 @@ export class Child implements AsyncDisposable {
     return new Child([process.execPath, `${import.meta.dir}/${name}`, ...args]);
   }
 
+  /** Everything that it has started itself is killed with it. */
   constructor(
     command: readonly string[],
     options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
   ) {
     this.#process = Bun.spawn([...command], {
       cwd: options.cwd ?? process.cwd(),
+      detached: true,
       env: { ...process.env, ...options.env },
       stdin: "pipe",
       stdout: "pipe",
@@ -47,7 +49,8 @@ export class Child implements AsyncDisposable {
 
   /** Ends it at once, as a power cut would, and reads what it had printed. */
   async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
+    const { exitCode, signalCode, pid } = this.#process;
+    if (exitCode === null && signalCode === null) process.kill(-pid, "SIGKILL");
     await this.#process.exited;
     await this.#read;
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -74,6 +74,14 @@ export class ServerProcess {
 export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(tmpdir(), "porchlight-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A PATH on which `bun` is the one that runs the tests, whatever its file is called. @param folder where it is linked. */
+export function pathWithBun(folder: string): string {
+  const bin = join(folder, "bin-of-bun");
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, "bun"));
+  return `${bin}:${process.env.PATH}`;
 }
 
 /**
