@@ -1,11 +1,12 @@
 /**
- * Installs Chromium where there is none, runs every test, and ends with a line
- * that says how many passed. Coverage is a gate: all lines of core, nine in
- * ten of the server.
+ * Installs Chromium, nginx and systemd where they are missing, runs every
+ * test, and ends with a line that says how many passed. Coverage is a gate:
+ * all lines of core, nine in ten of the server.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { installChromium } from "./runtimes/chromium.ts";
+import { installDeployment } from "./runtimes/deployment.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const LCOV = resolve(ROOT, "coverage/lcov.info");
@@ -15,6 +16,7 @@ const GATES = [
 ] as const;
 
 await installChromium();
+await installDeployment();
 rmSync(LCOV, { force: true });
 const run = Bun.spawn(
   [process.execPath, "test", "--coverage", "--coverage-reporter=lcov", ...process.argv.slice(2)],

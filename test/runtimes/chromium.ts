@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chromium, type Page } from "playwright-core";
 import type { Found } from "./binaries.ts";
+import { attempt, installPackage, mayInstallPackages } from "./packages.ts";
 
 const COMMANDS = ["chromium", "google-chrome", "google-chrome-stable"] as const;
 const MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
@@ -14,7 +15,6 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const INSTALL_MS = 300_000;
 const LAUNCH_MS = 30_000;
 
 /** Chromium as `PORCHLIGHT_TEST_CHROMIUM` names it, from the PATH, or as Playwright installed it. */
@@ -34,14 +34,10 @@ export function findChromium(): Found {
 /** Installs Chromium where there is none: as root from the packages of Debian, else, and failing that, by Playwright. */
 export async function installChromium(): Promise<void> {
   if ("path" in findChromium() || process.env.PORCHLIGHT_TEST_CHROMIUM !== undefined) return;
-  const mayInstallPackages = process.getuid?.() === 0 && Bun.which("apt-get") !== null;
-  if (mayInstallPackages) {
-    await attempt(["apt-get", "update", "-qq"]);
-    await attempt(["apt-get", "install", "-qq", "-y", "-o", "DPkg::Lock::Timeout=120", "chromium"]);
-  }
+  await installPackage("chromium");
   if ("path" in findChromium()) return;
   const cli = Bun.resolveSync("playwright-core/cli.js", import.meta.dir);
-  const libraries = mayInstallPackages ? ["--with-deps"] : [];
+  const libraries = mayInstallPackages() ? ["--with-deps"] : [];
   await attempt([process.execPath, cli, "install", ...libraries, "chromium-headless-shell"]);
 }
 
@@ -97,17 +93,4 @@ function ofPlaywright(): string[] {
     "chromium_headless_shell-*/*/{chrome-headless-shell,headless_shell}{,.exe}",
   );
   return [whole, ...shells.scanSync({ cwd: cache, absolute: true })];
-}
-
-/** Runs one step of an installation. One that fails says so and keeps nobody from trying the next. */
-async function attempt(command: string[]): Promise<void> {
-  console.log(`+ ${command.join(" ")}`);
-  const child = Bun.spawn(command, {
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "inherit",
-    timeout: INSTALL_MS,
-  });
-  if ((await child.exited) !== 0) console.log(`"${command[0]}" ended with ${child.exitCode}`);
 }
