@@ -84,7 +84,12 @@ class Inspection {
     this.#wanted = wanted;
   }
 
+  /** @throws {TypeError} for an app in which the plugin cannot work. */
   started(app: AnyElysia): void {
+    if (app.config.aot === false)
+      throw new TypeError(
+        "Cannot be part of an app with `aot: false` as it reads every body itself",
+      );
     this.#app = app;
   }
 

@@ -112,6 +112,15 @@ describe("the plugin, in an app of somebody else,", () => {
     expect((await ann.put("/v1/me", { bio: "here" })).body.data.bio).toBe("here");
   });
 
+  test("refuses to start in an app that reads every body itself", async () => {
+    const settings = { env: {}, databaseUrl: "sqlite::memory:", log: () => undefined };
+    const plugin = await porchlight(settings);
+    const app = new Elysia({ aot: false }).use(plugin);
+    expect(() => app.listen({ hostname: "127.0.0.1", port: 0 })).toThrow("aot: false");
+    await app.server?.stop(true);
+    await plugin.stop();
+  });
+
   test("stops in order while the app goes on: streams are told when to come back, requests finish", async () => {
     using folder = temporaryFolder();
     const [clock, file] = [new TestClock(), join(folder.path, "porchlight.db")];
