@@ -48,27 +48,23 @@ export function createPlugin(
     // What the app has set is left as it is.
     host.config.websocket = { ...wanted, ...host.config.websocket };
     const inspection = new Inspection(deps, wanted);
+    const within =
+      (route: string, answer: Handler): Handler =>
+      // Elysia reads the source to see what a handler needs of the context; the pattern is that without a prefix.
+      ({ request, params, server }) => {
+        inspection.once();
+        return running.during(() => answer({ request, params, server, route }));
+      };
     const plugin = new Elysia()
       .onStart((app) => inspection.started(app))
       // Its failure has been logged.
       .onStop(() => void stop().catch(() => undefined));
     for (const { method, path, handler, hooks } of routes.routes)
-      plugin.route(method, path, counted(handler as Handler, running, inspection), {
-        ...hooks,
-        parse: "none",
-      });
+      plugin.route(method, path, within(path, handler as Handler), { ...hooks, parse: "none" });
     plugin.all("/v1/*", ({ request, params }) => answerElse(request, `/v1/${params["*"]}`), {
       parse: "none",
     });
     return host.use(plugin);
-  };
-}
-
-function counted(answer: Handler, running: Running, inspection: Inspection): Handler {
-  // Elysia reads the source to see what a handler needs of the context.
-  return ({ request, params, server }) => {
-    inspection.once();
-    return running.during(() => answer({ request, params, server }));
   };
 }
 
