@@ -59,7 +59,9 @@ export function* room(
   const member = yield* findMember({ ...viewer, room_id });
   const participant = yield* participantRow(viewer);
   const facts = roomFactsOf(row);
-  const asked = new Set(parts);
+  // Whoever has not joined is refused: what they may not see is not read.
+  const joined = member?.membership === "join";
+  const asked = new Set(joined ? parts : []);
   const { ai_response_mode } = yield* preferences(viewer, undefined);
   return {
     room: facts,
@@ -69,7 +71,7 @@ export function* room(
       participantOf(participant).participant_type,
       ai_response_mode,
     ),
-    counterpart: yield* counterpart(row, viewerId),
+    counterpart: joined ? yield* counterpart(row, viewerId) : undefined,
     members: asked.has("members") ? yield* members(key) : [],
     read: asked.has("read")
       ? yield* readFacts(key, viewerId, member)

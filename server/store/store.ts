@@ -64,7 +64,7 @@ export interface Announcement {
     | "tenant";
 }
 
-/** The parts of a room that a reader may ask for; what was not asked for is empty. */
+/** The parts of a room that a reader may ask for; what was not asked for is empty, and everything for who has not joined. */
 export type RoomPart = "members" | "read" | "plan" | "sidekicks" | "call";
 
 /** What is stored of a room for one viewer, all at one position. */
