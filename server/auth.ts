@@ -1,7 +1,9 @@
 import { CodedError } from "@porchlight/core";
 import type { Clock } from "@porchlight/core/clock";
 import type { Config } from "./config.ts";
-import { noSuch } from "./refusals.ts";
+import type { Identity, Issuer } from "./issuer.ts";
+import type { Log } from "./log.ts";
+import { expiredToken, invalidToken, noSuch } from "./refusals.ts";
 import type { PersonKey, Store, TokenOwner } from "./store/store.ts";
 
 /** A participant who calls, by way of a token. */
@@ -40,12 +42,18 @@ export function openAuth({
   store,
   config,
   clock,
+  issuer,
+  log,
 }: {
   store: Store;
   config: Config;
   clock: Clock;
+  issuer: Issuer | undefined;
+  log: Log;
 }): Auth {
   const adminHash = config.adminToken === undefined ? undefined : hashOf(config.adminToken);
+  /** Those whose roles and groups were written down once: two tokens of one person must not take turns. */
+  const noted = new WeakSet<Identity>();
 
   async function owner(token: string | undefined): Promise<TokenOwner | "admin"> {
     if (token === undefined)
@@ -53,13 +61,33 @@ export function openAuth({
     // Only hashes are compared, so how long it takes says nothing about the token.
     const hash = hashOf(token);
     if (hash === adminHash) return "admin";
+    if (issuer !== undefined && isJwt(token)) return issued(await issuer.identify(token, hash));
     const found = await store.token(hash);
-    if (found === undefined)
-      throw new CodedError("SW_AUTH_INVALID_TOKEN", "The token is unknown or revoked");
-    if (found.expires_at !== undefined && found.expires_at <= clock.elapsed()) {
-      throw new CodedError("SW_AUTH_EXPIRED_TOKEN", "The token has expired");
-    }
+    if (found === undefined) throw invalidToken();
+    refuseExpired(found, clock);
     return found;
+  }
+
+  async function issued(identity: Identity): Promise<TokenOwner> {
+    refuseExpired(identity, clock);
+    await admit(identity);
+    const { tenant_id, participant_id, roles, expires_at } = identity;
+    const token_id = tokenIdOf(identity);
+    return { tenant_id, participant_id, roles, expires_at, token_id };
+  }
+
+  /** Sees to it that whoever an issuer speaks of is a participant. Writes when something is new. */
+  async function admit(identity: Identity): Promise<void> {
+    const found = await store.recognise(identity);
+    if (found === "known" || (found === "changed" && noted.has(identity))) return;
+    try {
+      await store.admit(identity, clock.wall());
+    } catch (error) {
+      if (!(error instanceof CodedError && error.code === "SW_TENANT_NOT_FOUND")) throw error;
+      log("warn", "jwt.refused", { claim: "tenant_id" });
+      throw invalidToken();
+    }
+    noted.add(identity);
   }
 
   return {
@@ -76,6 +104,23 @@ export function openAuth({
       return { tenant_id: found.tenant_id };
     },
   };
+}
+
+/**
+ * What all tokens of an issuer about one person are called, which have no names
+ * of their own: whoever only calls with them is one device, and nobody else's.
+ */
+function tokenIdOf({ tenant_id, participant_id }: PersonKey): string {
+  return `jwt-${hashOf(`${tenant_id} ${participant_id}`).slice(0, 32)}`;
+}
+
+/** Whether a token is one of an issuer's: three parts, with dots between, which no token of ours has. */
+function isJwt(token: string): boolean {
+  return token.split(".", 4).length === 3;
+}
+
+function refuseExpired({ expires_at }: Pick<TokenOwner, "expires_at">, clock: Clock): void {
+  if (expires_at !== undefined && expires_at <= clock.elapsed()) throw expiredToken();
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type Timings,
   timingFaults,
 } from "@porchlight/core";
+import { JWT_SETTINGS, type JwtSettings, jwtFaults } from "./jwt-settings.ts";
 
 /** Every limit of the server. Those of {@link StreamLimits} are told to clients in `hello`. */
 export interface Limits extends StreamLimits {
@@ -34,7 +35,7 @@ export const DEFAULT_LIMITS: Limits = {
 };
 
 /** What a server is started with. */
-export interface Config {
+export interface Config extends JwtSettings {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
@@ -62,7 +63,8 @@ export type Settings = {
 /** Reads one setting: its value, or what is wrong with what was written. */
 type Reader<T> = (written: string) => { readonly value: T } | { readonly fault: string };
 
-interface Setting<T> {
+/** One variable: what it falls back to, and how it is read. */
+export interface Setting<T> {
   readonly variable: string;
   /** What holds when the variable is absent or empty. */
   readonly fallback: string;
@@ -92,6 +94,7 @@ export const SETTINGS = {
     },
   },
   adminRole: { variable: "PORCHLIGHT_ADMIN_ROLE", fallback: "porchlight_admin", read: asWritten },
+  ...JWT_SETTINGS,
   serverName: { variable: "PORCHLIGHT_SERVER_NAME", fallback: "localhost", read: asWritten },
   defaultTimezone: { variable: "PORCHLIGHT_DEFAULT_TIMEZONE", fallback: "UTC", read: readTimezone },
   manualWithoutDevice: {
@@ -150,6 +153,10 @@ export function readConfig(env: Environment): Config {
     databaseUrl: read<string>(SETTINGS.databaseUrl),
     adminToken: read<string | undefined>(SETTINGS.adminToken),
     adminRole: read<string>(SETTINGS.adminRole),
+    jwksUrl: read<string | undefined>(SETTINGS.jwksUrl),
+    jwtSecret: read<string | undefined>(SETTINGS.jwtSecret),
+    jwtIssuer: read<string | undefined>(SETTINGS.jwtIssuer),
+    jwtAudience: read<string | undefined>(SETTINGS.jwtAudience),
     serverName: read<string>(SETTINGS.serverName),
     defaultTimezone: read<string>(SETTINGS.defaultTimezone),
     manualWithoutDevice: read<Config["manualWithoutDevice"]>(SETTINGS.manualWithoutDevice),
@@ -159,6 +166,7 @@ export function readConfig(env: Environment): Config {
   };
   for (const { path, message } of timingFaults(config.timings))
     faults.push({ path: variableOf(path), message });
+  faults.push(...jwtFaults(config));
   for (const name of Object.keys(env)) {
     if (name.startsWith("PORCHLIGHT_") && !isKnown(name))
       faults.push({ path: name, message: "is not a known variable" });

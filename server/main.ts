@@ -6,6 +6,8 @@ import { type Config, readConfig, type Settings, settingsOf } from "./config.ts"
 import type { Deps } from "./deps.ts";
 import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
+import { openIssuer } from "./issuer.ts";
+import { jwtWarnings } from "./jwt-settings.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
 import { Notifications } from "./notifications.ts";
@@ -49,6 +51,14 @@ export type Porchlight = Plugin & {
   stop(): Promise<void>;
 };
 
+/** What is outside of a server, by default that of the process. */
+export interface Outside {
+  readonly clock?: Clock | undefined;
+  readonly log?: Log | undefined;
+  /** Called with each statement of the store, values and all: for looking on, never for a log. */
+  readonly trace?: ((sql: string) => void) | undefined;
+}
+
 /** A register of devices that is older than this says nothing about who is there. */
 const RESTART_WITHIN_MS = 60_000;
 /** Sockets are told to come back within this time of a stop, each at another moment. */
@@ -60,10 +70,7 @@ const CLOSED_AT_ONCE = 20;
 const FINISH_WITHIN_MS = 3_000;
 
 /** Starts a server: store, presence, routes, port. */
-export async function startServer(
-  config: Config,
-  options: { clock?: Clock; log?: Log } = {},
-): Promise<RunningServer> {
+export async function startServer(config: Config, options: Outside = {}): Promise<RunningServer> {
   const { deps, stopWith } = await compose(config, options);
   const { clock, shell, store } = deps;
   const app = createApp(deps);
@@ -92,18 +99,11 @@ export async function startServer(
  * @throws {ConfigError} with every fault of the settings.
  */
 export async function porchlight(
-  options: Settings & {
-    env?: Readonly<Record<string, string | undefined>>;
-    clock?: Clock;
-    log?: Log;
-  } = {},
+  options: Settings & Outside & { env?: Readonly<Record<string, string | undefined>> } = {},
 ): Promise<Porchlight> {
-  const { env = process.env, clock, log, ...settings } = options;
+  const { env = process.env, clock, log, trace, ...settings } = options;
   const config = readConfig({ ...env, ...settingsOf(settings) });
-  const { deps, stopWith } = await compose(config, {
-    ...(clock && { clock }),
-    ...(log && { log }),
-  });
+  const { deps, stopWith } = await compose(config, { clock, log, trace });
   const running = new Running();
   const stop = (): Promise<void> =>
     stopWith(() => within(FINISH_WITHIN_MS, running.finished(), deps.clock));
@@ -121,10 +121,7 @@ interface Composition {
   stopWith(finishRequests: () => Promise<void>): Promise<void>;
 }
 
-async function compose(
-  config: Config,
-  options: { clock?: Clock; log?: Log },
-): Promise<Composition> {
+async function compose(config: Config, options: Outside): Promise<Composition> {
   const { clock = systemClock(), log = logToStderr } = options;
   const rules = {
     ...config.timings,
@@ -138,7 +135,7 @@ async function compose(
     socketsMax: config.limits.sockets_per_participant,
   });
   const liveness = new Liveness({ clock, hub, rules });
-  const store = openConfigured(config, (announcement) => {
+  const announce = (announcement: Announcement): void => {
     try {
       liveness.follow(announcement);
       hub.announce(announcement);
@@ -147,19 +144,24 @@ async function compose(
       // What is written is written: that telling it failed must not fail the write, nor those behind it.
       log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
     }
-  });
+  };
+  const store = openConfigured(config, announce, options.trace);
   const notifications = new Notifications({ clock, hub, store, log });
   const snoozes = new Snoozes({ clock, store, log });
   await takeUp(store, liveness, clock);
   await snoozes.start();
 
   let stopping: Promise<void> | undefined;
+  const issuer = openIssuer(config, { clock, log });
   const shell: Shell = {
-    auth: openAuth({ store, config, clock }),
+    auth: openAuth({ store, config, clock, issuer, log }),
     config,
     log,
     stopping: () => stopping !== undefined,
   };
+  for (const { path, message } of jwtWarnings(config))
+    log("warn", "setting.doubtful", { variable: path, message });
+  issuer?.start();
 
   async function stop(finishRequests: () => Promise<void>): Promise<void> {
     log("info", "server.stopping", { sockets: hub.size });
@@ -169,6 +171,7 @@ async function compose(
     await closeSockets(hub, clock);
     await finishRequests();
     liveness.stop();
+    await issuer?.stop();
     await store.keepDevices(liveness.remember(), clock.wall());
     await store.close();
     log("info", "server.stopped");
@@ -190,6 +193,7 @@ async function compose(
 export function openConfigured(
   config: Config,
   announce: (announcement: Announcement) => void,
+  trace?: Outside["trace"],
 ): Store {
   return openStore({
     url: config.databaseUrl,
@@ -197,6 +201,7 @@ export function openConfigured(
     preferences: { ...DEFAULT_PREFERENCES, timezone: config.defaultTimezone },
     newId: () => crypto.randomUUID(),
     announce,
+    trace,
   });
 }
 

@@ -14,6 +14,15 @@ export function noSuch(
   return new CodedError(CODES[what] ?? "SW_NOT_FOUND", `There is no such ${what}`);
 }
 
+/** Says nothing of why: to whoever made a token up, every answer would be a hint. */
+export function invalidToken(): CodedError {
+  return new CodedError("SW_AUTH_INVALID_TOKEN", "The token is unknown, revoked or not valid");
+}
+
+export function expiredToken(): CodedError {
+  return new CodedError("SW_AUTH_EXPIRED_TOKEN", "The token has expired");
+}
+
 /** The refusal that goes with a code of `roomRefusal` in core. */
 export function roomError(code: ErrorCode): CodedError {
   switch (code) {

@@ -1,6 +1,7 @@
 import { DEFAULT_PREFERENCES, type Preferences } from "@porchlight/core";
 import * as documents from "./documents.ts";
 import { position, type Told } from "./events.ts";
+import * as issued from "./issued-person.ts";
 import * as members from "./members.ts";
 import { appendEvent } from "./messages.ts";
 import { notificationRecords } from "./notification.ts";
@@ -56,6 +57,9 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     token: (hash) => db.read(tokens.token(hash)),
     addToken: (token, now) => db.write(tokens.addToken(token, now)),
     deleteToken: (token_id, tenant_id) => db.write(tokens.deleteToken(token_id, tenant_id)),
+
+    recognise: (person) => db.read(issued.recognise(person)),
+    admit: (person, now) => told(issued.admit(person, { server_name, now, event_id: event_id() })),
 
     tenantsOf: (kind, id) =>
       db.read(kind === "room" ? tenantsOfRoom(id) : tenantsOfParticipant(id)),

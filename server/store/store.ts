@@ -45,6 +45,14 @@ export interface TokenOwner extends PersonKey {
   readonly roles: readonly string[];
 }
 
+/** Whom an issuer speaks of: who they are, what they may do, and how to call someone new. */
+export interface IssuedPerson extends PersonKey {
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly display_name: string | undefined;
+  readonly email: string | null | undefined;
+}
+
 /** What presence has to know of a person before it says anything of them. */
 export interface PresenceFacts extends PersonKey {
   readonly manual: ManualState | undefined;
@@ -135,6 +143,14 @@ export interface Store {
   ): Promise<void>;
   /** Forgets a token, of `tenant_id` only if one is given. Answers whose it was, if there was one. */
   deleteToken(token_id: string, tenant_id: string | undefined): Promise<PersonKey | undefined>;
+
+  /** Whether a participant is stored: `known` with just these roles and groups, in any order, `changed` with others. */
+  recognise(person: IssuedPerson): Promise<"known" | "changed" | "unknown">;
+  /**
+   * Sees to it that a participant is stored with these roles and groups. Someone new is added, once, and the
+   * tenant told, with `SW_TENANT_NOT_FOUND` where there is none; of anyone else nothing but those two changes.
+   */
+  admit(person: IssuedPerson, now: number): Promise<void>;
 
   /** The tenants in which an id names something: at most two, for two are already too many to choose from. */
   tenantsOf(kind: "participant" | "room", id: string): Promise<readonly string[]>;

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { DEFAULT_TIMINGS } from "@porchlight/core";
 import { ConfigError, DEFAULT_LIMITS, readConfig, variableOf } from "@porchlight/server";
 
+const SECRET = "a secret of thirty-two bytes all";
+
 /** What is wrong with an environment: variable and message. */
 function faultsOf(env: Record<string, string>): [string, string][] {
   try {
@@ -26,6 +28,10 @@ describe("readConfig", () => {
       databaseUrl: "sqlite:./porchlight.db",
       adminToken: undefined,
       adminRole: "porchlight_admin",
+      jwksUrl: undefined,
+      jwtSecret: undefined,
+      jwtIssuer: undefined,
+      jwtAudience: undefined,
       serverName: "localhost",
       defaultTimezone: "UTC",
       manualWithoutDevice: "keep",
@@ -67,6 +73,9 @@ describe("readConfig", () => {
       PORCHLIGHT_DATABASE_URL: "sqlite:/data/people.db",
       PORCHLIGHT_ADMIN_TOKEN: "sixteen letters.",
       PORCHLIGHT_ADMIN_ROLE: "operator",
+      PORCHLIGHT_JWKS_URL: "https://issuer.example/keys",
+      PORCHLIGHT_JWT_ISSUER: "https://issuer.example",
+      PORCHLIGHT_JWT_AUDIENCE: "porchlight",
       PORCHLIGHT_SERVER_NAME: "chat.example.org",
       PORCHLIGHT_DEFAULT_TIMEZONE: "Europe/Amsterdam",
       PORCHLIGHT_MANUAL_WITHOUT_DEVICE: "offline",
@@ -78,6 +87,9 @@ describe("readConfig", () => {
       databaseUrl: "sqlite:/data/people.db",
       adminToken: "sixteen letters.",
       adminRole: "operator",
+      jwksUrl: "https://issuer.example/keys",
+      jwtIssuer: "https://issuer.example",
+      jwtAudience: "porchlight",
       serverName: "chat.example.org",
       defaultTimezone: "Europe/Amsterdam",
       manualWithoutDevice: "offline",
@@ -128,6 +140,59 @@ describe("readConfig", () => {
 
   test("a fault of the admin token does not repeat it", () => {
     expect(JSON.stringify(faultsOf({ PORCHLIGHT_ADMIN_TOKEN: "secret" }))).not.toContain("secret");
+  });
+
+  test("keys of an issuer and a secret shared with it exclude each other", () => {
+    const jwksUrl = { PORCHLIGHT_JWKS_URL: "https://issuer.example/keys" };
+    const jwtSecret = { PORCHLIGHT_JWT_SECRET: SECRET };
+    expect(readConfig(jwtSecret)).toMatchObject({ jwtSecret: SECRET });
+    expect(faultsOf({ ...jwksUrl, ...jwtSecret })).toEqual([
+      ["PORCHLIGHT_JWKS_URL", "must not be set together with PORCHLIGHT_JWT_SECRET"],
+    ]);
+  });
+
+  test("an issuer or an audience without keys is a fault", () => {
+    const named = { PORCHLIGHT_JWT_ISSUER: "https://i.example", PORCHLIGHT_JWT_AUDIENCE: "porch" };
+    expect(faultyIn(named)).toEqual(Object.keys(named));
+    expect(faultyIn({ ...named, PORCHLIGHT_JWT_SECRET: SECRET })).toEqual([]);
+  });
+
+  test("a secret has at least 32 bytes, and its fault does not repeat it", () => {
+    const short = SECRET.slice(1);
+    expect(faultsOf({ PORCHLIGHT_JWT_SECRET: short })).toEqual([
+      ["PORCHLIGHT_JWT_SECRET", "must have at least 32 bytes"],
+    ]);
+    expect(faultyIn({ PORCHLIGHT_JWT_SECRET: "é".repeat(16) })).toEqual([]);
+  });
+
+  test.each([
+    "https://issuer.example/keys",
+    "http://localhost:8080/keys",
+    "http://127.0.0.1/keys",
+    "http://[::1]:8080/keys",
+  ])("keys may come from %s", (url) => {
+    expect(readConfig({ PORCHLIGHT_JWKS_URL: url })).toMatchObject({ jwksUrl: url });
+  });
+
+  test.each([
+    "http://issuer.example/keys",
+    "http://127.0.0.1.issuer.example/keys",
+    "http://localhost.issuer.example/keys",
+    "http://my-localhost/keys",
+    "file:///keys",
+    "issuer.example/keys",
+  ])("keys may not come from %s, where anyone could put their own", (url) => {
+    expect(faultsOf({ PORCHLIGHT_JWKS_URL: url })).toEqual([
+      [
+        "PORCHLIGHT_JWKS_URL",
+        `must be an https address, or an http one of this machine: received "${url}"`,
+      ],
+    ]);
+  });
+
+  test("a password in the address of the keys is a fault, and not repeated", () => {
+    const faults = faultsOf({ PORCHLIGHT_JWKS_URL: "https://me:hush@issuer.example/keys" });
+    expect(faults).toEqual([["PORCHLIGHT_JWKS_URL", "must not have a name or password in it"]]);
   });
 
   test.each(["PORCHLIGHT_TYPING_TTL", "PORCHLIGHT_", "PORCHLIGHT_PORT_", "PORCHLIGHT_port"])(

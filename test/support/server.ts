@@ -101,6 +101,8 @@ export class TestServer {
       file?: string;
       /** How it is started; as a server of its own by default. */
       by?: typeof startServer;
+      /** Called with each statement of the store. */
+      trace?: (sql: string) => void;
     } = {},
   ): Promise<TestServer> {
     const { by = startServer } = options;
@@ -115,12 +117,22 @@ export class TestServer {
     });
     const lines = new Arrivals<Line>();
     const log: Log = (level, event, fields) => lines.add({ level, event, ...fields });
-    return new TestServer(await by(config, { clock, log }), clock, lines, directory);
+    const { trace } = options;
+    return new TestServer(await by(config, { clock, log, trace }), clock, lines, directory);
   }
 
   /** Everything logged so far. */
   get lines(): readonly Line[] {
     return this.#lines.items;
+  }
+
+  /** The first line logged, or yet to be logged, of an event, from the `from`th line on. */
+  async logged(event: string, from = 0): Promise<Line> {
+    const line = await this.#lines.until((lines) =>
+      lines.slice(from).find((each) => each.event === event),
+    );
+    if (line === undefined) throw new Error(`Cannot find a line of "${event}"`);
+    return line;
   }
 
   get url(): string {

@@ -1,5 +1,6 @@
 import { describe } from "bun:test";
 import type { MakeDatabase } from "../../support/store.ts";
+import { issuedConformance } from "./conformance/issued-person.ts";
 import { membershipConformance } from "./conformance/membership.ts";
 import { peopleConformance } from "./conformance/people.ts";
 import { promisesConformance } from "./conformance/promises.ts";
@@ -14,6 +15,7 @@ export function storeConformance(name: string, makeDatabase: MakeDatabase): void
     promisesConformance(makeDatabase);
     tenantsConformance(makeDatabase);
     peopleConformance(makeDatabase);
+    issuedConformance(makeDatabase);
     roomsConformance(makeDatabase);
     membershipConformance(makeDatabase);
     readingConformance(makeDatabase);
