@@ -21,7 +21,7 @@ export interface OddRequest extends WireRequest {
 }
 
 /** A body that each endpoint accepts; the query goes with it. */
-const SAMPLES: Readonly<Record<string, object>> = {
+export const SAMPLES: Readonly<Record<string, object>> = {
   "PUT /v1/me": { display_name: "Ann", avatar_url: "https://x.example/a.png", bio: "b" },
   "PUT /v1/me/preferences": {
     locale: "nl",
@@ -86,7 +86,8 @@ const SAMPLES: Readonly<Record<string, object>> = {
   "POST /v1/admin/tokens": { participant_id: "zoe", label: "spare", expires_at: null },
 };
 
-const QUERIES: Readonly<Record<string, string>> = {
+/** The query of each endpoint that takes one. */
+export const QUERIES: Readonly<Record<string, string>> = {
   "GET /v1/presence": "ids=ann,bob&ids=nobody",
   "GET /v1/profiles": "q=a&limit=5&offset=0",
 };
