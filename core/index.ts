@@ -45,7 +45,7 @@ export {
   type StreamLimits,
   type TypingFrame,
 } from "./frames.ts";
-export { MAX_DEPTH, parseInput, parseJson, type Schema } from "./input.ts";
+export { MAX_DEPTH, MAX_VALUES, parseInput, parseJson, type Schema } from "./input.ts";
 export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
 export { type LivenessChange, LivenessRegister, type Moment } from "./liveness.ts";
 export {

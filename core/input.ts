@@ -4,6 +4,9 @@ import { CodedError, type Fault, invalid } from "./errors.ts";
 /** Levels of lists and objects within an input. */
 export const MAX_DEPTH = 64;
 
+/** Values that a JSON text may have, all levels taken together: twice what the largest list of ids has. */
+export const MAX_VALUES = 10_000;
+
 /** A schema of {@link parseInput} for values of type `T`. */
 export type Schema<T> = z.ZodMiniType<T>;
 
@@ -32,18 +35,23 @@ const UNSAID = "Invalid input";
  * @throws {CodedError} `SW_VALIDATION`
  */
 export function parseInput<T>(schema: Schema<T>, input: unknown, apart?: string): T {
-  const faults = textFaults(input, apart);
-  if (faults.length > 0) throw invalid(capped(faults));
+  const texts = new TextFaults(apart);
+  texts.look(input);
+  if (texts.found.length > 0) throw invalid(capped(texts.found));
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   throw invalid(capped(parsed.error.issues.flatMap((issue) => faultsOf(issue, input))));
 }
 
 /**
- * JSON as the runtime parses it: of a repeated key the last wins.
+ * JSON as the runtime parses it: of a repeated key the last wins. What has more
+ * than {@link MAX_VALUES} values or {@link MAX_DEPTH} levels is not even parsed:
+ * a megabyte of brackets would keep a server busy for half a second.
  * @throws {CodedError} `SW_VALIDATION`
  */
 export function parseJson(text: string): unknown {
+  const fault = sizeFault(text);
+  if (fault !== undefined) throw invalid([fault]);
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -52,6 +60,40 @@ export function parseJson(text: string): unknown {
       details: [{ path: "", message: "must be JSON" }],
     });
   }
+}
+
+const [QUOTE, COMMA, OPEN_LIST, BACKSLASH, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [
+  34, 44, 91, 92, 93, 123, 125,
+];
+
+/** Looks at what stands between the texts only: a comma within one is no value. */
+function sizeFault(json: string): Fault | undefined {
+  let [values, depth] = [0, 0];
+  for (let at = 0; at < json.length && values <= MAX_VALUES; at += 1) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) at = endOfText(json, at);
+    const opened = levelsOpened(code);
+    if (opened > 0 || code === COMMA) values += 1;
+    depth += opened;
+    if (depth > MAX_DEPTH) return tooDeep();
+  }
+  const tooMany = { path: "", message: `must not have more than ${MAX_VALUES} values` };
+  return values > MAX_VALUES ? tooMany : undefined;
+}
+
+function levelsOpened(code: number): number {
+  if (code === OPEN_LIST || code === OPEN_OBJECT) return 1;
+  return code === CLOSE_LIST || code === CLOSE_OBJECT ? -1 : 0;
+}
+
+/** Where the text ends that begins at `start`: at the next quote that is not escaped. */
+function endOfText(json: string, start: number): number {
+  for (let end = json.indexOf('"', start + 1); end >= 0; end = json.indexOf('"', end + 1)) {
+    let before = end;
+    while (json.charCodeAt(before - 1) === BACKSLASH) before -= 1;
+    if ((end - before) % 2 === 0) return end;
+  }
+  return json.length;
 }
 
 function capped(faults: readonly Fault[]): readonly Fault[] {
@@ -108,34 +150,43 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** What no text or nesting may have, wherever it stands in an input: lone surrogates, NUL, and too many levels. */
-function textFaults(input: unknown, apart: string | undefined): Fault[] {
-  const faults: Fault[] = [];
-  const open: [value: unknown, path: readonly PropertyKey[]][] = [[input, []]];
-  for (
-    let next = open.pop();
-    next !== undefined && faults.length <= MAX_FAULTS;
-    next = open.pop()
-  ) {
-    const [value, path] = next;
-    if (typeof value === "string") faults.push(...wrongText(value, path));
-    if (!isObject(value)) continue;
-    if (path.length >= MAX_DEPTH)
-      return [{ path: "", message: `must not be nested deeper than ${MAX_DEPTH} levels` }];
-    const named = Object.keys(value).flatMap((key) => wrongText(key, path));
-    const inner = Object.entries(value).filter(([key]) => key !== apart);
-    const keyOf = (key: string): PropertyKey => (Array.isArray(value) ? Number(key) : key);
-    faults.push(...named);
-    for (const [key, each] of inner) open.push([each, [...path, keyOf(key)]]);
+class TextFaults {
+  readonly found: Fault[] = [];
+  readonly #apart: string | undefined;
+  // One path for all, copied for nobody: an input can have thousands of values.
+  readonly #path: PropertyKey[] = [];
+
+  constructor(apart: string | undefined) {
+    this.#apart = apart;
   }
-  return faults;
+
+  look(value: unknown): void {
+    if (typeof value === "string") this.#read(value);
+    if (!isObject(value)) return;
+    if (this.#path.length >= MAX_DEPTH) throw invalid([tooDeep()]);
+    for (const key of Object.keys(value)) {
+      if (this.found.length > MAX_FAULTS) return;
+      if (!Array.isArray(value)) this.#read(key);
+      if (key === this.#apart) continue;
+      this.#path.push(Array.isArray(value) ? Number(key) : key);
+      this.look(Reflect.get(value, key));
+      this.#path.pop();
+    }
+  }
+
+  #read(text: string): void {
+    const message = wrongText(text);
+    if (message !== undefined) this.found.push({ path: pathOf(this.#path), message });
+  }
 }
 
-function wrongText(value: string, path: readonly PropertyKey[]): Fault[] {
-  if (/[\ud800-\udfff]/u.test(value))
-    return [{ path: pathOf(path), message: "must not contain a lone surrogate" }];
-  if (value.includes("\0"))
-    return [{ path: pathOf(path), message: "must not contain a NUL character" }];
-  return [];
+function tooDeep(): Fault {
+  return { path: "", message: `must not be nested deeper than ${MAX_DEPTH} levels` };
+}
+
+function wrongText(value: string): string | undefined {
+  if (/[\ud800-\udfff]/u.test(value)) return "must not contain a lone surrogate";
+  return value.includes("\0") ? "must not contain a NUL character" : undefined;
 }
 
 /** Whether a value is an object or a list. */

@@ -13,6 +13,7 @@ import {
   isId,
   MAX_DEPTH,
   MAX_IDS,
+  MAX_VALUES,
   MemberBody,
   ParticipantBody,
   PlanBody,
@@ -636,11 +637,42 @@ describe("parseJson", () => {
   });
 
   test("a text that is not JSON is refused, with its cause", () => {
-    for (const text of ["", "{", "{'a':1}", "NaN", "[".repeat(1_000_000)])
+    for (const text of ["", "{", "{'a':1}", "NaN", '"\\"', '["a\\\\", "b]'])
       expect(faultsOf(() => parseJson(text))).toEqual([{ path: "", message: "must be JSON" }]);
     expect(() => parseJson("{")).toThrow(
       expect.objectContaining({ cause: expect.any(SyntaxError) }),
     );
+  });
+
+  test("a text may have MAX_VALUES values and no more, wherever they stand", () => {
+    const message = "must not have more than 10000 values";
+    const zeros = (count: number): string => Array(count).fill("0").join(",");
+    expect(MAX_VALUES).toBe(10_000);
+    for (const [before, after] of [
+      ["[", "]"],
+      ['{"presence":[', "]}"],
+    ] as const) {
+      const most = MAX_VALUES - (before.match(/[[{]/g)?.length ?? 0) + 1;
+      expect(faultsOf(() => parseJson(before + zeros(most) + after))).toEqual([]);
+      expect(faultsOf(() => parseJson(before + zeros(most + 1) + after))).toEqual([
+        { path: "", message },
+      ]);
+    }
+    expect(faultsOf(() => parseJson(`[${"{},".repeat(5_000)}{}]`))).toEqual([
+      { path: "", message },
+    ]);
+  });
+
+  test("what stands within a text is no value and no level", () => {
+    for (const text of [",[{".repeat(20_000), '",[{'.repeat(20_000), `${"\\".repeat(20_001)}",[[`])
+      expect(parseJson(JSON.stringify({ a: [text] }))).toEqual({ a: [text] });
+  });
+
+  test("brackets alone, however many, are refused before they are parsed", () => {
+    for (const text of ["[".repeat(1_000_000), '{"a":'.repeat(200_000), "[]".repeat(500_000)])
+      expect(faultsOf(() => parseJson(text))).toEqual([
+        { path: "", message: expect.stringMatching(/^must not /) },
+      ]);
   });
 });
 
