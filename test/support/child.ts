@@ -39,6 +39,19 @@ export class Child implements AsyncDisposable {
     this.#process.stdin.flush();
   }
 
+  /** The next line that it prints, taken. */
+  async line(): Promise<string> {
+    const line = await this.#lines.until((lines) => lines.shift());
+    if (line === undefined) throw new Error("Cannot read a line as the process has ended");
+    return line;
+  }
+
+  /** What it prints next, once it was told something. */
+  asked(line: string): Promise<string> {
+    this.tell(line);
+    return this.line();
+  }
+
   /** Resolves as soon as it has printed a line that fits for the `count`th time. */
   async printed(fits: (line: string) => boolean, count = 1): Promise<void> {
     const found = await this.#lines.until((lines) =>

@@ -40,7 +40,7 @@ export class Wire implements Disposable {
     const reply = await this.#received.until((chunks) => {
       const parsed = read(Buffer.concat(chunks), request.method);
       if (parsed !== undefined) chunks.length = 0;
-      return parsed;
+      return parsed?.reply;
     });
     if (reply === undefined)
       throw new Error(`Cannot read an answer as the connection ended: ${JSON.stringify(request)}`);
@@ -63,7 +63,13 @@ export class Wire implements Disposable {
 }
 
 /** A request in bytes. Header values are Latin-1, as in the standard. */
-function* written({ method, target, headers = [], body, chunked }: WireRequest): Generator<Buffer> {
+export function* written({
+  method,
+  target,
+  headers = [],
+  body,
+  chunked,
+}: WireRequest): Generator<Buffer> {
   const lines = [`${method} ${target} HTTP/1.1`];
   if (!headers.some(([name]) => name.toLowerCase() === "host")) lines.push("Host: localhost");
   lines.push(...headers.map(([name, value]) => `${name}: ${value}`));
@@ -83,20 +89,24 @@ function* written({ method, target, headers = [], body, chunked }: WireRequest):
   yield Buffer.from(`0${HEAD_END}`);
 }
 
-/** The answer in these bytes, or undefined while a part of it is missing. */
-function read(bytes: Buffer, method: string): Reply | undefined {
+/** The answer with which these bytes begin, and what comes after it; undefined while a part of it is missing. */
+export function read(
+  bytes: Buffer,
+  method: string,
+): { readonly reply: Reply; readonly rest: Buffer } | undefined {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0) return undefined;
   const [first = "", ...lines] = bytes.toString("latin1", 0, end).split("\r\n");
   const status = Number(first.split(" ")[1]);
-  const rest = bytes.subarray(end + HEAD_END.length);
-  if (status < 200) return read(rest, method);
+  const after = bytes.subarray(end + HEAD_END.length);
+  if (status < 200) return read(after, method);
   const headers = new Headers(lines.map((line) => entryOf(line)));
   const length =
     method === "HEAD" || NO_BODY.includes(status) ? 0 : Number(headers.get("content-length") ?? 0);
-  if (rest.byteLength < length) return undefined;
-  const text = rest.toString("utf8", 0, length);
-  return { status, headers, body: text === "" ? undefined : JSON.parse(text) };
+  if (after.byteLength < length) return undefined;
+  const text = after.toString("utf8", 0, length);
+  const reply = { status, headers, body: text === "" ? undefined : JSON.parse(text) };
+  return { reply, rest: after.subarray(length) };
 }
 
 function entryOf(line: string): [string, string] {
