@@ -37,6 +37,9 @@ tokens and curl lines to paste. Tokens are stored as hashes: they are printed
 once, and kept beside the database in FILE.tokens.json, readable by you alone.`,
 };
 
+/** How long a server that was told to stop refuses before it hangs up: clients and proxies that keep connections hear of it. */
+const REFUSE_FOR_MS = 500;
+
 const { values, positionals } = parse(process.argv.slice(2));
 const [command, ...rest] = positionals;
 
@@ -60,7 +63,7 @@ async function serve(config: Config): Promise<RunningServer> {
     fail(error instanceof Error ? error.message : String(error)),
   );
   const stop = (): void => {
-    server.stop().then(
+    server.stop({ refuseForMs: REFUSE_FOR_MS }).then(
       () => process.exit(0),
       () => process.exit(1),
     );

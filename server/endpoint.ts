@@ -11,6 +11,8 @@ export interface Shell {
   readonly log: Log;
   /** True once the server is stopping: new work is refused. */
   readonly stopping: () => boolean;
+  /** Aborted when a server that stops waits no longer for whoever is still sending. */
+  readonly givenUp: AbortSignal;
 }
 
 /** What an endpoint answers with. */
@@ -87,7 +89,7 @@ function endpoint<C, B, Q>(
         parseInput(input.query, Object.fromEntries(url.searchParams))) as Q;
       const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
       const body = (input.body &&
-        parseInput(input.body, await readBody(request, maxBytes), input.apart)) as B;
+        parseInput(input.body, await readBody(shell, request, maxBytes), input.apart)) as B;
       return answer(shell, request, await handle({ caller, body, query, params, url }));
     } catch (error) {
       return refusal(shell, request, error);
@@ -101,8 +103,11 @@ export function admit({ config, stopping }: Shell, request: Request): void {
   if (origin !== null && config.allowedOrigins !== "*" && !config.allowedOrigins.includes(origin)) {
     throw new CodedError("SW_ORIGIN_FORBIDDEN", "This origin is not allowed");
   }
-  if (stopping())
-    throw new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
+  if (stopping()) throw isStopping();
+}
+
+function isStopping(): CodedError {
+  return new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
 }
 
 /** The address of a request, but for the host: that is whatever the client wrote, and need not be one. */
@@ -140,11 +145,13 @@ export function refusal(shell: Shell, request: Request, error: unknown): Respons
 }
 
 /** The headers that every response carries. */
-export function baseHeaders({ config }: Shell, request: Request): Headers {
+export function baseHeaders({ config, stopping }: Shell, request: Request): Headers {
   const headers = new Headers({
     "content-type": "application/json; charset=utf-8",
     "x-request-id": crypto.randomUUID(),
   });
+  // Whoever asked once more on this connection might find it closed, and not know whether it was heard.
+  if (stopping()) headers.set("connection", "close");
   const origin = request.headers.get("origin");
   if (
     origin !== null &&
@@ -193,9 +200,9 @@ const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i;
 /** Sent by curl with `-d`, and not meant. */
 const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(;|$)/i;
 
-async function readBody(request: Request, maxBytes: number): Promise<unknown> {
+async function readBody(shell: Shell, request: Request, maxBytes: number): Promise<unknown> {
   const type = request.headers.get("content-type");
-  const text = decode(await readBytes(request, maxBytes));
+  const text = decode(await readBytes(shell, request, maxBytes));
   if (type === null || JSON_TYPE.test(type)) return parseJson(text);
   const refused = new CodedError(
     "SW_UNSUPPORTED_MEDIA_TYPE",
@@ -209,26 +216,37 @@ async function readBody(request: Request, maxBytes: number): Promise<unknown> {
   }
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readBytes(
+  { givenUp }: Shell,
+  request: Request,
+  maxBytes: number,
+): Promise<Uint8Array> {
   const tooLarge = new CodedError(
     "SW_CONTENT_TOO_LARGE",
     `The body must be at most ${maxBytes} bytes`,
   );
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
+  if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;
+  const reader = request.body.getReader();
+  const giveUp = (): void => void reader.cancel();
+  givenUp.addEventListener("abort", giveUp);
   try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.byteLength;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      size += next.value.byteLength;
       if (size > maxBytes) throw tooLarge;
-      chunks.push(chunk);
+      chunks.push(next.value);
     }
   } catch (cause) {
     // Whoever hangs up in the middle of it will not read the answer either.
     if (cause === tooLarge) throw cause;
     const details = [{ path: "", message: "must arrive whole" }];
     throw new CodedError("SW_VALIDATION", "The body did not arrive whole", { cause, details });
+  } finally {
+    givenUp.removeEventListener("abort", giveUp);
   }
+  if (givenUp.aborted) throw isStopping();
   return Buffer.concat(chunks);
 }
 

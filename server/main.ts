@@ -38,8 +38,11 @@ export interface RunningServer {
   readonly store: Store;
   /** Every endpoint, its parameters written as `:name`. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
-  /** Stops in order: refuses new work, tells clients when to come back, finishes what runs, writes down who was there. Safe to call twice. */
-  stop(): Promise<void>;
+  /**
+   * Stops in order: refuses new work, tells clients when to come back, finishes what runs, writes down who was there. Safe to call twice.
+   * @param options.refuseForMs how long it goes on listening, so that whoever keeps a connection hears of it: 0 by default.
+   */
+  stop(options?: { readonly refuseForMs?: number }): Promise<void>;
 }
 
 /** Porchlight in somebody else's Elysia app: `new Elysia().use(await porchlight())`. */
@@ -68,6 +71,8 @@ const CLOSING_STEP_MS = 50;
 const CLOSED_AT_ONCE = 20;
 /** Requests that run when the server stops have this long to finish. */
 const FINISH_WITHIN_MS = 3_000;
+/** Those that have not finished then are refused, and have this long to be told. */
+const REFUSE_WITHIN_MS = 500;
 
 /** Starts a server: store, presence, routes, port. */
 export async function startServer(config: Config, options: Outside = {}): Promise<RunningServer> {
@@ -83,9 +88,11 @@ export async function startServer(config: Config, options: Outside = {}): Promis
     url,
     store,
     routes: app.routes.map(({ method, path }) => ({ method, path })),
-    stop: () =>
-      stopWith(async () => {
-        await within(FINISH_WITHIN_MS, server.stop(false), clock);
+    stop: ({ refuseForMs = 0 } = {}) =>
+      stopWith(async (finish) => {
+        if (refuseForMs > 0) await pause(clock, refuseForMs);
+        const finished = server.stop(false);
+        await finish(() => finished);
         await server.stop(true);
       }),
   };
@@ -105,8 +112,7 @@ export async function porchlight(
   const config = readConfig({ ...env, ...settingsOf(settings) });
   const { deps, stopWith } = await compose(config, { clock, log, trace });
   const running = new Running();
-  const stop = (): Promise<void> =>
-    stopWith(() => within(FINISH_WITHIN_MS, running.finished(), deps.clock));
+  const stop = (): Promise<void> => stopWith((finish) => finish(() => running.finished()));
   return Object.assign(createPlugin(deps, { running, stop }), {
     store: deps.store,
     websocket: websocketOptions(config),
@@ -117,9 +123,12 @@ export async function porchlight(
 /** What a server consists of, not reachable yet. */
 interface Composition {
   readonly deps: Deps;
-  /** Stops it in order, once. @param finishRequests waits for those that run, but not for ever. */
-  stopWith(finishRequests: () => Promise<void>): Promise<void>;
+  /** Stops it in order, once. @param finishRequests is handed what waits for those that run, but not for ever. */
+  stopWith(finishRequests: (finish: Finish) => Promise<void>): Promise<void>;
 }
+
+/** Waits for what runs; after a while refuses what still does, such as a slow upload. */
+type Finish = (finished: () => Promise<void>) => Promise<void>;
 
 async function compose(config: Config, options: Outside): Promise<Composition> {
   const { clock = systemClock(), log = logToStderr } = options;
@@ -153,23 +162,31 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
 
   let stopping: Promise<void> | undefined;
   const issuer = openIssuer(config, { clock, log });
+  const givingUp = new AbortController();
   const shell: Shell = {
     auth: openAuth({ store, config, clock, issuer, log }),
     config,
     log,
     stopping: () => stopping !== undefined,
+    givenUp: givingUp.signal,
   };
   for (const { path, message } of jwtWarnings(config))
     log("warn", "setting.doubtful", { variable: path, message });
   issuer?.start();
 
-  async function stop(finishRequests: () => Promise<void>): Promise<void> {
+  async function finish(finished: () => Promise<void>): Promise<void> {
+    await within(FINISH_WITHIN_MS, finished(), clock);
+    givingUp.abort();
+    await within(REFUSE_WITHIN_MS, finished(), clock);
+  }
+
+  async function stop(finishRequests: (finish: Finish) => Promise<void>): Promise<void> {
     log("info", "server.stopping", { sockets: hub.size });
     hub.stop();
     snoozes.stop();
     notifications.stop();
     await closeSockets(hub, clock);
-    await finishRequests();
+    await finishRequests(finish);
     liveness.stop();
     await issuer?.stop();
     await store.keepDevices(liveness.remember(), clock.wall());

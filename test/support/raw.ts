@@ -75,6 +75,12 @@ export class Raw implements Disposable {
     return this.answer(request.method);
   }
 
+  /** Sends a request but for what comes after the first `bytes` of its body. */
+  begin(request: WireRequest, bytes: number): void {
+    const [head = Buffer.of(), body = Buffer.of()] = written(request);
+    this.send(Buffer.concat([head, body.subarray(0, bytes)]));
+  }
+
   /** Resolves as soon as `text` has come; false when the connection ends without it. */
   async hears(text: string): Promise<boolean> {
     const heard = await this.#received.until((chunks) =>
