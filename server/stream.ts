@@ -26,6 +26,8 @@ export const SUBSCRIBE_MAX_BYTES = 1_048_576;
 
 const FLOW_WINDOW_MS = 5_000;
 const MALFORMED_MAX = 20;
+/** A frame counts once more for each of these many bytes: the largest subscription as 41. */
+const BYTES_OF_A_FRAME = 16_384;
 /** When a client that sent too much may come back. */
 const RETRY_AFTER_MS = 5_000;
 
@@ -179,20 +181,34 @@ class StreamSocket implements Connection {
     liveness.touch(this, source);
     const { frame_max_bytes, frame_rate } = shell.config.limits;
     // Judged before it is parsed: only a subscription may be large.
-    const large = Buffer.byteLength(data) > frame_max_bytes && typeOf(data) !== "subscribe";
+    const bytes = Buffer.byteLength(data);
+    const large = bytes > frame_max_bytes && typeOf(data) !== "subscribe";
     const frame = large ? undefined : read(data);
     const refused = frame instanceof CodedError;
-    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused })) {
+    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused, bytes })) {
       hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
     } else if (frame === undefined) hub.close(this, "frame_too_large");
     else if (refused) this.#refuse(frame, typeOf(data));
     else this.#obey(frame, source);
   }
 
+  ping(): void {
+    this.#beat();
+  }
+
   pong(): void {
+    this.#beat();
+  }
+
+  /** A ping or a pong is a sign of life, and a frame: whoever sends thousands is not alive thousands of times. */
+  #beat(): void {
     if (this.#source === undefined) return;
-    this.#deps.hub.heard(this);
-    this.#deps.liveness.touch(this, this.#source);
+    const { hub, liveness, clock, shell } = this.#deps;
+    hub.heard(this);
+    liveness.touch(this, this.#source);
+    const { frame_rate } = shell.config.limits;
+    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused: false, bytes: 0 }))
+      hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
   }
 
   close(_ws: ServerWebSocket<unknown>, code: number, reason: string): void {
@@ -331,13 +347,13 @@ class Flow {
   #frames = 0;
   #malformed = 0;
 
-  /** Counts a frame. More than `frame_rate` a second over 5 s is too much, and so are 20 malformed ones. */
-  isTooMuch(now: number, frame: { frame_rate: number; refused: boolean }): boolean {
+  /** Counts a frame, a large one as several. More than `frame_rate` a second over 5 s is too much, and so are 20 malformed ones. */
+  isTooMuch(now: number, frame: { frame_rate: number; refused: boolean; bytes: number }): boolean {
     if (now >= this.#since + FLOW_WINDOW_MS) {
       this.#since = now;
       this.#frames = 0;
     }
-    this.#frames += 1;
+    this.#frames += 1 + Math.floor(frame.bytes / BYTES_OF_A_FRAME);
     if (frame.refused) this.#malformed += 1;
     const most = (frame.frame_rate * FLOW_WINDOW_MS) / 1_000;
     return this.#frames > most || this.#malformed >= MALFORMED_MAX;

@@ -48,6 +48,12 @@ export class Raw implements Disposable {
     this.#socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
   }
 
+  /** Sends, and resolves when the machine has taken it or the connection has ended. */
+  async sent(bytes: Uint8Array): Promise<void> {
+    const taken = new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()));
+    await Promise.race([taken, this.ended]);
+  }
+
   /** The first line of the next answer, which is taken with its headers; `undefined` when the connection ends without one. */
   head(): Promise<string | undefined> {
     return this.#received.until((chunks) => {
