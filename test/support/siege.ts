@@ -65,8 +65,11 @@ export class Siege implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Starts the server, with `people` in one room and the bystander beside it. */
-  static async start(env: Readonly<Record<string, string>> = {}): Promise<Siege> {
+  /** Starts the server, with the bystander beside it. @param limits.files how many files the server may have open. */
+  static async start(
+    env: Readonly<Record<string, string>> = {},
+    limits: { readonly files?: number } = {},
+  ): Promise<Siege> {
     const folder = temporaryFolder();
     const settings = {
       PORCHLIGHT_PORT: "0",
@@ -75,7 +78,7 @@ export class Siege implements AsyncDisposable {
       PORCHLIGHT_RATE_LIMIT: "0",
       ...env,
     };
-    const server = Child.script("watched-server.ts", JSON.stringify(settings));
+    const server = watched(JSON.stringify(settings), limits.files);
     const { url, pid } = JSON.parse(await server.line());
     const siege = new Siege(url, server, folder);
     const token = await siege.person("bystander");
@@ -145,6 +148,13 @@ export class Siege implements AsyncDisposable {
     await this.#server.kill();
     this.#folder[Symbol.dispose]();
   }
+}
+
+function watched(settings: string, files: number | undefined): Child {
+  if (files === undefined) return Child.script("watched-server.ts", settings);
+  const script = `${import.meta.dir}/watched-server.ts`;
+  const limited = `ulimit -n ${files}; exec "$0" "$1" "$2"`;
+  return new Child(["/bin/sh", "-c", limited, process.execPath, script, settings]);
 }
 
 /** What somebody who did nothing odd has noticed. */
