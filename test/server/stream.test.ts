@@ -217,11 +217,13 @@ describe("a client that does too much, or too little", () => {
     await using server = await TestServer.start({ env: { PORCHLIGHT_FRAME_RATE: "2" } });
     const ann = await server.person("ann");
     const stream = await ann.stream();
-    for (let frame = 0; frame < 9; frame += 1) stream.send({ type: "heartbeat", state: "online" });
-    expect(await stream.heard()).not.toContainEqual(expect.objectContaining({ type: "error" }));
-    await server.clock.advance(5_000);
-    for (let frame = 0; frame < 10; frame += 1) stream.send({ type: "heartbeat", state: "online" });
-    stream.send({ type: "heartbeat", state: "online" });
+    const beat = { type: "heartbeat", state: "online", ack: true } as const;
+    for (let window = 0; window < 3; window += 1) {
+      for (let frame = 0; frame < 10; frame += 1) stream.send(beat);
+      for (let frame = 0; frame < 10; frame += 1) await stream.type("heartbeat");
+      if (window < 2) await server.clock.advance(5_000);
+    }
+    stream.send(beat);
     const { code, reason } = await stream.closed;
     expect([code, Number(reason) > 0]).toEqual([4029, true]);
   });
@@ -270,6 +272,23 @@ describe("a client that does too much, or too little", () => {
     // It will be back: until then it lingers.
     expect((await bob.get("/v1/presence?ids=ann")).body.data.ann).toBe("online");
     deaf.end();
+  });
+
+  test("that reads late, but before backlog_max_bytes wait for it, is not closed", async () => {
+    await using server = await TestServer.start({
+      env: { PORCHLIGHT_BACKLOG_MAX_BYTES: "50000000" },
+    });
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await server.room("lounge", [ann, bob]);
+    const late = await openDeafly(server, ann.token, { reads: false });
+    const body = "x".repeat(60_000);
+    // More than the machine takes off the server's hands.
+    for (let sent = 0; sent < 200; sent += 1) {
+      await server.admin("POST", "/rooms/lounge/events", { sender_id: "bob", content: { body } });
+      await server.clock.advance(50);
+    }
+    expect(server.lines.filter(({ event }) => event === "stream.closed")).toEqual([]);
+    late.end();
   });
 });
 

@@ -55,12 +55,19 @@ export interface Calm {
  */
 export class Siege implements AsyncDisposable {
   readonly url: string;
+  /** Every endpoint, its parameters written as `:name`. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
   readonly #server: Child;
   readonly #folder: Disposable;
   #bystander: Child | undefined;
 
-  private constructor(url: string, server: Child, folder: Disposable) {
+  private constructor(
+    { url, routes }: Pick<Siege, "url" | "routes">,
+    server: Child,
+    folder: Disposable,
+  ) {
     this.url = url;
+    this.routes = routes;
     this.#server = server;
     this.#folder = folder;
   }
@@ -79,8 +86,8 @@ export class Siege implements AsyncDisposable {
       ...env,
     };
     const server = watched(JSON.stringify(settings), limits.files);
-    const { url, pid } = JSON.parse(await server.line());
-    const siege = new Siege(url, server, folder);
+    const { url, pid, routes } = JSON.parse(await server.line());
+    const siege = new Siege({ url, routes }, server, folder);
     const token = await siege.person("bystander");
     siege.#bystander = Child.script("bystander.ts", url, token, String(pid));
     await siege.#bystander.line();

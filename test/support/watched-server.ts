@@ -21,11 +21,11 @@ const log: Log = (level, event, fields) => {
   if (event === "stream.opened") streams += 1;
   if (event === "stream.closed") streams -= 1;
 };
-const { url } = await startServer(readConfig(JSON.parse(process.argv[2] ?? "{}")), {
+const { url, routes } = await startServer(readConfig(JSON.parse(process.argv[2] ?? "{}")), {
   clock: counting(systemClock()),
   log,
 });
-say({ url, pid: process.pid });
+say({ url, routes, pid: process.pid });
 for await (const most of console) {
   await settled(Number(most));
   say(holdings());

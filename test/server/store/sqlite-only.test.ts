@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
+import type { CodedError } from "@porchlight/core";
 import { openStore, type StoreOptions } from "@porchlight/server/store";
 import Database from "better-sqlite3";
 import { Child } from "../../support/child.ts";
@@ -171,6 +172,23 @@ describe("Store, on SQLite", () => {
     other.close();
     expect((await write).body.data.bio).toBe("Waited.");
   });
+
+  test("a write that has waited for another process for 5 s is refused with SW_UNAVAILABLE, and the next is not", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("locked.db");
+    const store = openStore(options(file));
+    const other = new Database(file);
+    other.exec("begin immediate");
+    const from = performance.now();
+    const code = await store
+      .putTenant("acme", {})
+      .catch((error: unknown) => (error as CodedError).code);
+    expect([code, Math.round((performance.now() - from) / 2_500)]).toEqual(["SW_UNAVAILABLE", 2]);
+    other.exec("commit");
+    other.close();
+    expect(await store.putTenant("acme", {})).toMatchObject({ id: "acme" });
+    await store.close();
+  }, 15_000);
 
   test("a heartbeat writes nothing, by request or on a stream", async () => {
     using directory = new TestDirectory();
