@@ -124,6 +124,8 @@ export {
   EditsRequest,
   EventBody,
   Heartbeat,
+  Id,
+  Instant,
   isId,
   MAX_IDS,
   MemberBody,

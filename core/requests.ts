@@ -526,6 +526,11 @@ export const TokenBody: Schema<TokenBody> = z.strictObject({
   expires_at: optional(nullable(instant)),
 });
 
+/** An id, for schemas elsewhere that are made of the same things. */
+export const Id: Schema<string> = id;
+/** An instant in ISO 8601, read as Unix milliseconds. */
+export const Instant: Schema<number> = instant;
+
 /** The query of an administrator's request. */
 export const TenantQuery: Schema<InTenant> = z.object(inTenant);
 

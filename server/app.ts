@@ -5,6 +5,7 @@ import type { Deps } from "./deps.ts";
 import { admit, baseHeaders, refusal, type Shell, urlOf } from "./endpoint.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { meRoutes } from "./routes/me.ts";
+import { movingRoutes } from "./routes/moving.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { presenceRoutes } from "./routes/presence.ts";
 import { roomRoutes } from "./routes/rooms.ts";
@@ -43,6 +44,7 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(meRoutes(deps))
     .use(snoozeRoutes(deps))
     .use(adminRoutes(deps))
+    .use(movingRoutes(deps))
     .use(operationRoutes(deps))
     .use(streamRoutes(deps));
 }

@@ -2,6 +2,7 @@ import { CodedError, isId, parseInput, parseJson, type Schema } from "@porchligh
 import { type Administrator, type Auth, bearer, type Caller } from "./auth.ts";
 import type { Config } from "./config.ts";
 import { errorFields, type Log } from "./log.ts";
+import { NDJSON_TYPE } from "./ndjson.ts";
 import { noSuch } from "./refusals.ts";
 
 /** What every endpoint stands on. */
@@ -21,6 +22,11 @@ export interface Answer {
   readonly meta?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** What an endpoint answers with line by line, as it is made: see `ndjson.ts`. */
+export interface Streamed {
+  readonly lines: ReadableStream<Uint8Array>;
+}
+
 /** What an endpoint takes besides its path. Both are checked before the handler runs. */
 export interface Input<B, Q> {
   readonly body?: Schema<B>;
@@ -38,13 +44,19 @@ export interface Call<C, B, Q> {
   readonly query: Q;
   readonly params: Readonly<Record<string, string>>;
   readonly url: URL;
+  /** For those who read the body by themselves, as it comes. */
+  readonly request: Request;
 }
 
 interface Context {
   readonly request: Request;
   /** Absent where the path has none; null is one that cannot be decoded. */
   readonly params?: Readonly<Record<string, string | null>>;
+  readonly server?: { timeout(request: Request, seconds: number): void } | null;
 }
+
+/** A body of lines of which nothing has come for this long is given up. */
+const STALLED_SECONDS = 120;
 
 type Handler = (context: Context) => Promise<Response>;
 
@@ -61,7 +73,7 @@ export function forParticipant<B = undefined, Q = undefined>(
 export function forAdministrator<B = undefined, Q = undefined>(
   shell: Shell,
   input: Input<B, Q>,
-  handle: (call: Call<Administrator, B, Q>) => Promise<Answer> | Answer,
+  handle: (call: Call<Administrator, B, Q>) => Promise<Answer | Streamed> | Answer,
 ): Handler {
   return endpoint(shell, (request) => shell.auth.administrator(tokenOf(request)), input, handle);
 }
@@ -76,9 +88,9 @@ function endpoint<C, B, Q>(
   shell: Shell,
   authenticate: (request: Request) => Promise<C> | C,
   input: Input<B, Q>,
-  handle: (call: Call<C, B, Q>) => Promise<Answer> | Answer,
+  handle: (call: Call<C, B, Q>) => Promise<Answer | Streamed> | Answer,
 ): Handler {
-  return async ({ request, params = {} }) => {
+  return async ({ request, params = {}, server }) => {
     try {
       admit(shell, request);
       const caller = await authenticate(request);
@@ -90,7 +102,10 @@ function endpoint<C, B, Q>(
       const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
       const body = (input.body &&
         parseInput(input.body, await readBody(shell, request, maxBytes), input.apart)) as B;
-      return answer(shell, request, await handle({ caller, body, query, params, url }));
+      const given = await handle({ caller, body, query, params, url, request });
+      if (!("lines" in given)) return answer(shell, request, given);
+      server?.timeout(request, STALLED_SECONDS);
+      return streamed(shell, request, given);
     } catch (error) {
       return refusal(shell, request, error);
     }
@@ -174,6 +189,16 @@ function answer(shell: Shell, request: Request, { data, meta }: Answer): Respons
   if (isKnown(tag, request.headers.get("if-none-match")))
     return new Response(null, { status: 304, headers });
   return new Response(body, { headers });
+}
+
+/** Has no digest, as it is not known whole before it is sent. */
+async function streamed(shell: Shell, request: Request, { lines }: Streamed): Promise<Response> {
+  const headers = baseHeaders(shell, request);
+  headers.set("content-type", NDJSON_TYPE);
+  headers.set("cache-control", "no-store");
+  if (request.method !== "HEAD") return new Response(lines, { headers });
+  await lines.cancel();
+  return new Response(null, { headers });
 }
 
 function isKnown(tag: string, ifNoneMatch: string | null): boolean {

@@ -46,7 +46,8 @@ export class Notifications {
   }
 
   /** Takes note of what was announced, and returns at once. To be called after it was told. */
-  follow({ frame, to }: Announcement): void {
+  follow({ frame, to, restored }: Announcement): void {
+    if (restored === true) return;
     if (frame.type !== "swp.room.message" || typeof to !== "object" || !("room_id" in to)) return;
     const { tenant_id, id: event_id, sender_id, content } = frame;
     if (this.#stopped || !this.#hub.hasAnyone(tenant_id)) return;

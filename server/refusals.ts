@@ -1,16 +1,16 @@
 import { CodedError, type ErrorCode } from "@porchlight/core";
 
-/** What has a code of its own for not being there. */
-const CODES: Readonly<Record<string, ErrorCode>> = {
+/** What a request can name. */
+export type Thing = "room" | "tenant" | "participant" | "member" | "event" | "token" | "thing";
+
+const CODES: { readonly [what in Thing]?: ErrorCode } = {
   room: "SW_ROOM_NOT_FOUND",
   tenant: "SW_TENANT_NOT_FOUND",
   event: "SW_EVENT_NOT_FOUND",
 };
 
 /** What was asked for and is not there, or is another tenant's: the two are answered in the same words. */
-export function noSuch(
-  what: "room" | "tenant" | "event" | "participant" | "token" | "thing",
-): CodedError {
+export function noSuch(what: Thing): CodedError {
   return new CodedError(CODES[what] ?? "SW_NOT_FOUND", `There is no such ${what}`);
 }
 

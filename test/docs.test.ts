@@ -147,6 +147,27 @@ describe("the README", () => {
     expect(await app.end("SIGTERM")).toBe(0);
   });
 
+  test("has lines that an import takes, and curl lines that carry everything out and in again", async () => {
+    using folder = temporaryFolder();
+    const secret = "a-long-random-secret";
+    await using server = await ServerProcess.start(["serve"], {
+      PORCHLIGHT_ADMIN_TOKEN: secret,
+      PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "p.db")}`,
+    });
+    const env = { BASE: server.url, ADMIN: `Authorization: Bearer ${secret}` };
+    const run = (line: string): Promise<string> =>
+      outputOf(["sh", "-c", line.replace("curl", "curl --silent --show-error --fail")], {
+        env,
+        cwd: folder.path,
+      });
+    const [out = "", into = ""] = curlLines().filter((line) => line.includes("everything"));
+    const example = blocks("json").find((block) => block.includes('"type": "tenant"')) ?? "";
+    writeFileSync(join(folder.path, "everything.ndjson"), example);
+    expect(await run(into)).toBe('{"data":{"lines":7,"applied":7,"refused":0}}\n');
+    await run(out);
+    expect(await run(into)).toContain('"refused":0');
+  });
+
   test("promises a bench that works", async () => {
     expect(README).toContain("bun run bench");
     const table = await outputOf([process.execPath, "test/bench/rules.ts", "--short"]);

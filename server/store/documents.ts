@@ -14,6 +14,16 @@ const selectDocuments = statement<RoomKey & { kind: string }>()((db, p) =>
     .orderBy("document_id"),
 );
 
+const selectDocument = statement<RoomKey & { kind: string; document_id: string }>()((db, p) =>
+  db
+    .selectFrom("documents")
+    .select("document_json")
+    .where("tenant_id", "=", p.tenant_id)
+    .where("room_id", "=", p.room_id)
+    .where("kind", "=", p.kind)
+    .where("document_id", "=", p.document_id),
+);
+
 const upsertDocument = statement<
   RoomKey & { kind: string; document_id: string; document_json: string }
 >()((db, p) =>
@@ -92,13 +102,11 @@ function* putDocument(
   }: { kind: string; document_id: string; document: JsonObject; type: EventFrame["type"] },
   making: Making,
 ): Program<Told<undefined>> {
-  yield* one(upsertDocument, {
-    tenant_id,
-    room_id,
-    kind,
-    document_id,
-    document_json: JSON.stringify(document),
-  });
+  const document_json = JSON.stringify(document);
+  const name = { tenant_id, room_id, kind, document_id };
+  const known = yield* one(selectDocument, name);
+  if (known?.document_json === document_json) return { value: undefined, announcements: [] };
+  yield* one(upsertDocument, { ...name, document_json });
   const told = yield* tell({ tenant_id, room_id }, type, { [kind]: document }, making);
   return { value: undefined, announcements: [told] };
 }

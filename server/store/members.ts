@@ -90,6 +90,8 @@ const selectMembers = statement<RoomKey & { join: string; invite: string }>()((d
 /** Memberships that show: who has joined, and who is invited. */
 const SHOWN = { join: "join", invite: "invite" } as const;
 
+const isShown = ({ membership }: Pick<MemberRow, "membership">): boolean => membership in SHOWN;
+
 export function* putMember(
   key: RoomKey & PersonKey,
   body: MemberBody,
@@ -114,9 +116,8 @@ export function* putMember(
     joined_at: body.joined_at ?? (joins ? making.now : (known?.joined_at ?? null)),
     ...(joins ? { read_position: yield* position(tenant_id), last_read_event_id: null } : {}),
   };
-  const shows = membership === "join" || membership === "invite";
-  if (room.room_type === "dm" && shows) yield* claimDirectRoom(room, participant_id);
-  yield* one(upsertMember, row);
+  if (room.room_type === "dm" && isShown(row)) yield* claimDirectRoom(room, participant_id);
+  yield* saveMember(row);
   const count = Number(membership === "join") - Number(known?.membership === "join");
   // Read again: claiming a direct room has changed its row.
   if (count !== 0)
@@ -136,11 +137,8 @@ export function* openDirectRoom(
   if (other === participant_id)
     throw invalid([{ path: "participant_id", message: "must be somebody else" }]);
   yield* participantRow({ tenant_id, participant_id: other });
-  const known = yield* one(selectDirect, {
-    tenant_id,
-    direct_key: directKey(participant_id, other),
-  });
-  const key = { tenant_id, room_id: known?.room_id ?? `room-${making.newId()}` };
+  const known = yield* findDirectRoom(tenant_id, directKey(participant_id, other));
+  const key = { tenant_id, room_id: known ?? `room-${making.newId()}` };
   if (known === undefined)
     yield* putRoom(key, { room_type: "dm", creator_id: participant_id }, making);
   const first = yield* putMember({ ...key, participant_id }, { membership: "join" }, making);
@@ -150,6 +148,14 @@ export function* openDirectRoom(
     making,
   );
   return { value: key.room_id, announcements: [...first.announcements, ...second.announcements] };
+}
+
+/** The direct room of two people, by the key that names both. */
+export function* findDirectRoom(
+  tenant_id: string,
+  direct_key: string,
+): Program<string | undefined> {
+  return (yield* one(selectDirect, { tenant_id, direct_key }))?.room_id;
 }
 
 /** Who has joined a room or is invited. */
@@ -165,6 +171,11 @@ export function* findMember({
   participant_id,
 }: RoomKey & PersonKey): Program<MemberRow | undefined> {
   return yield* one(selectMember, { tenant_id, room_id, participant_id });
+}
+
+/** Writes a membership's row as it is. */
+export function* saveMember(row: MemberRow): Program<void> {
+  yield* one(upsertMember, row);
 }
 
 /** What somebody is to a room. */
@@ -187,12 +198,12 @@ function* claimDirectRoom(room: RoomRow, participant_id: string): Program<void> 
   const other = (yield* members(room)).find(({ participant }) => participant.id !== participant_id);
   if (other === undefined) return;
   const direct_key = directKey(participant_id, other.participant.id);
-  const taken = yield* one(selectDirect, { tenant_id: room.tenant_id, direct_key });
+  const taken = yield* findDirectRoom(room.tenant_id, direct_key);
   if (taken !== undefined) {
     throw invalid([
       {
         path: "participant_id",
-        message: `must not be added: the two already have the direct room "${taken.room_id}"`,
+        message: `must not be added: the two already have the direct room "${taken}"`,
       },
     ]);
   }
@@ -278,6 +289,7 @@ function memberFactsOf(
   };
 }
 
-function directKey(a: string, b: string): string {
+/** Both ids of a direct room, whichever is named first. */
+export function directKey(a: string, b: string): string {
   return [a, b].sort().join(" ");
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_PREFERENCES, type Preferences } from "@porchlight/core";
 import * as documents from "./documents.ts";
 import { position, type Told } from "./events.ts";
+import { exported } from "./export.ts";
 import * as issued from "./issued-person.ts";
 import * as members from "./members.ts";
 import { appendEvent } from "./messages.ts";
@@ -10,6 +11,7 @@ import * as people from "./people.ts";
 import * as preferences from "./preferences.ts";
 import type { Program } from "./query.ts";
 import * as reading from "./reading.ts";
+import { restore } from "./restore.ts";
 import { putRoom } from "./rooms.ts";
 import * as snoozes from "./snoozes.ts";
 import { openSqlite, type SqlDatabase } from "./sqlite.ts";
@@ -73,6 +75,20 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     putSidekick: (key, sidekick, now) => told(documents.putSidekick(key, sidekick, { now, newId })),
     putCall: (key, call, now) => told(documents.putCall(key, call, { now, newId })),
     appendEvent: (key, body, now) => told(appendEvent(key, body, { now, newId })),
+
+    restore: (record) => told(restore(record)),
+    exported: async function* (tenant_id) {
+      const snapshot = db.snapshot();
+      try {
+        for await (const lines of exported(snapshot.read, tenant_id)) {
+          yield lines;
+          // A page is read in one go: between two of them the others have their turn.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      } finally {
+        snapshot.close();
+      }
+    },
 
     presenceFacts: () => db.read(people.presenceFacts()),
     setManual: (key, choice, now) => db.write(people.setManual(key, choice, now)),

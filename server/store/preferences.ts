@@ -1,6 +1,7 @@
 import {
   applyEdits,
   type EditedPreferences,
+  isLater,
   isoOf,
   type PreferenceEdit,
   type PreferenceRegisters,
@@ -100,6 +101,25 @@ export function* editPreferences(
   yield* one(upsertOutbox, { ...outbox, applied_seq });
   const { value: preferences, announcements } = yield* savePreferences(key, before, after, options);
   return { value: { preferences, applied_seq, superseded }, announcements };
+}
+
+/** Takes up leaves that were written elsewhere: of each the later write stands. Nobody is told. */
+export function* restoreRegisters(key: PersonKey, restored: PreferenceRegisters): Program<void> {
+  const before = yield* registers(key);
+  const later = Object.entries(restored).filter(([path, written]) => {
+    const there = before[path];
+    return there === undefined || isLater(written, there);
+  });
+  if (later.length === 0) return;
+  const after = { ...before, ...Object.fromEntries(later) };
+  yield* one(upsertRegisters, { ...personOf(key), registers_json: JSON.stringify(after) });
+}
+
+/** Takes up how far the edits of a device have been looked at elsewhere. */
+export function* restoreOutbox(row: Tables["outboxes"]): Program<void> {
+  const { device_id } = row;
+  const known = yield* one(selectOutbox, { ...personOf(row), device_id });
+  if ((known?.applied_seq ?? 0) < row.applied_seq) yield* one(upsertOutbox, row);
 }
 
 /** Writes down what the document stands on, and tells the person's own devices if it has changed. */

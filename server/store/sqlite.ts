@@ -22,6 +22,14 @@ export interface SqlDatabase {
    * @param committed is called after the commit, in order, before the answer.
    */
   write<T>(program: Program<T>, committed?: (result: T) => void): Promise<T>;
+  /** The database as it is now, while others go on writing. It costs disk space as long as it is open. */
+  snapshot(): Snapshot;
+  close(): void;
+}
+
+/** A moment of a database. MUST be closed. */
+export interface Snapshot {
+  read<T>(program: Program<T>): T;
   close(): void;
 }
 
@@ -54,7 +62,7 @@ export function openSqlite(
   db.pragma("synchronous = FULL");
   db.pragma("busy_timeout = 0");
   const { timer } = systemClock();
-  const prepared = new Map<Call["statement"], Prepared>();
+  const answer = programsOn(db);
   const begin = db.prepare("begin");
   const beginImmediate = db.prepare("begin immediate");
   const commit = db.prepare("commit");
@@ -63,21 +71,6 @@ export function openSqlite(
   const release = db.prepare("release job");
   const rollbackTo = db.prepare("rollback to job");
   let queue: Job[] = [];
-
-  function answer<T>(program: Program<T>): T {
-    let step = program.next();
-    while (!step.done) step = program.next(call(step.value));
-    return step.value;
-  }
-
-  function call({ statement, values }: Call): readonly unknown[] {
-    let run = prepared.get(statement);
-    if (run === undefined) {
-      run = prepare(db, statement);
-      prepared.set(statement, run);
-    }
-    return run(values);
-  }
 
   function flush(tries = 1): void {
     if (queue.length === 0) return;
@@ -154,6 +147,13 @@ export function openSqlite(
         });
       });
     },
+    snapshot() {
+      // A database in memory has no second connection: there a page is of its own moment.
+      if (db.memory) return { read: answer, close: () => undefined };
+      const reader = new Database(file, { readonly: true, timeout: OPEN_WITHIN_MS });
+      reader.exec("begin");
+      return { read: programsOn(reader), close: () => void reader.close() };
+    },
     close() {
       if (!db.open) return;
       db.pragma(`busy_timeout = ${OPEN_WITHIN_MS}`);
@@ -201,6 +201,21 @@ function writeAhead(db: Database.Database): void {
       db.exec("begin immediate; commit");
     }
   }
+}
+
+/** Runs programs on a connection, each statement prepared once. */
+function programsOn(db: Database.Database): <T>(program: Program<T>) => T {
+  const prepared = new Map<Call["statement"], Prepared>();
+  const call = ({ statement, values }: Call): readonly unknown[] => {
+    const run = prepared.get(statement) ?? prepare(db, statement);
+    prepared.set(statement, run);
+    return run(values);
+  };
+  return (program) => {
+    let step = program.next();
+    while (!step.done) step = program.next(call(step.value));
+    return step.value;
+  };
 }
 
 function prepare(db: Database.Database, statement: Call["statement"]): Prepared {

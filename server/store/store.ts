@@ -3,6 +3,7 @@ import type {
   EditedPreferences,
   EventBody,
   EventFrame,
+  JsonObject,
   ManualState,
   Me,
   MemberBody,
@@ -11,6 +12,7 @@ import type {
   ParticipantBody,
   Plan,
   PreferenceEdit,
+  PreferenceRegisters,
   Preferences,
   PreferencesPatch,
   Profile,
@@ -70,6 +72,8 @@ export interface Announcement {
     | { readonly room_id: string; readonly also: readonly string[] }
     | { readonly participant_id: string }
     | "tenant";
+  /** True of a message that was sent elsewhere, and long ago: it is told, and interrupts nobody. */
+  readonly restored?: boolean;
 }
 
 /** The parts of a room that a reader may ask for; what was not asked for is empty, and everything for who has not joined. */
@@ -114,6 +118,48 @@ export type NotificationRecord = Omit<NotificationFacts, "event" | "preferences"
 export interface NotificationShare {
   readonly records: readonly NotificationRecord[];
   readonly next: string | undefined;
+}
+
+/** What an export has beyond the bodies of the admin API. Instants are Unix milliseconds. */
+export type Restored =
+  | ({ readonly type: "token"; readonly hash: string; readonly created_at: number } & PersonKey &
+      Pick<TokenBody, "label" | "expires_at"> & { readonly token_id: string })
+  | ({ readonly type: "preferences"; readonly registers: PreferenceRegisters } & PersonKey)
+  | ({
+      readonly type: "outbox";
+      readonly device_id: string;
+      readonly applied_seq: number;
+    } & PersonKey)
+  /** Whose direct room it is, also when they have left it. */
+  | ({ readonly type: "direct"; readonly participant_ids: readonly [string, string] } & RoomKey)
+  /** A message as it was sent, whether its sender is still there or not. */
+  | ({
+      readonly type: "event";
+      readonly event_id: string;
+      readonly sender_id: string;
+      readonly content: JsonObject;
+      readonly sent_at: number;
+      readonly event_uuid?: string | undefined;
+      readonly redacted_at?: number | null | undefined;
+    } & RoomKey)
+  /** How far somebody has read: the marker they see, and the last message that counts as read. */
+  | ({
+      readonly type: "read_marker";
+      readonly event_id: string | null;
+      readonly read_to: string | null;
+    } & RoomKey &
+      PersonKey)
+  | ({
+      readonly type: "snooze";
+      readonly event_id: string;
+      readonly until: number;
+      readonly fired_at: number | null;
+    } & RoomKey &
+      PersonKey);
+
+/** A line of an export: an object with its `type`, ids and facts, instants in ISO 8601. */
+export interface ExportLine extends JsonObject {
+  readonly type: string;
 }
 
 /** What is stored of a person for their own eyes: {@link Me} without what is live. */
@@ -170,6 +216,17 @@ export interface Store {
   putCall(key: RoomKey, call: Call, now: number): Promise<void>;
   /** Appends an event; the same `event_uuid` of the same sender in the same room answers the first one again. */
   appendEvent(key: RoomKey, body: EventBody, now: number): Promise<EventFrame>;
+
+  /**
+   * Takes up a line of an export that no request can write. What is there already, or was written later,
+   * stands: taking a line up again changes nothing.
+   */
+  restore(record: Restored): Promise<void>;
+  /**
+   * Everything durable of one tenant, or of all: in pages of lines, each line after those that it stands on.
+   * It is of one moment, that of the first page, while others go on writing. MUST be run to its end or returned.
+   */
+  exported(tenant_id: string | undefined): AsyncGenerator<readonly ExportLine[], void>;
 
   /** Everyone of whom presence has to know something although they have no device. */
   presenceFacts(): Promise<readonly PresenceFacts[]>;

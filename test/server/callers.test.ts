@@ -179,6 +179,12 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: { sender_id: "bob", content: { msgtype: "text", body: "hello" } },
     query: IN_ACME,
   },
+  "GET /v1/admin/export": { answers: ADMINISTRATORS, query: IN_ACME },
+  "POST /v1/admin/import": {
+    answers: ADMINISTRATORS,
+    body: { type: "tenant" },
+    query: IN_ACME,
+  },
   "POST /v1/admin/tokens": {
     answers: ADMINISTRATORS,
     body: { participant_id: "bob" },

@@ -79,6 +79,7 @@ export const SAMPLES: Readonly<Record<string, object>> = {
     ended_at: null,
   },
   "PUT /v1/admin/rooms/:room_id/sidekicks/:task_id": { status: "running", codename: "Fox" },
+  "POST /v1/admin/import": { type: "participant", tenant_id: "acme", participant_id: "zed" },
   "POST /v1/admin/rooms/:room_id/events": {
     sender_id: "zoe",
     content: { msgtype: "text", body: "hello" },

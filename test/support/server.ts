@@ -19,6 +19,15 @@ export interface Reply {
   readonly body: any;
 }
 
+/** The JSON of an answer, or a list of it where the answer is lines of JSON. */
+export function bodyOf(text: string, headers: Headers): unknown {
+  if (text === "") return undefined;
+  const isLines = headers.get("content-type")?.startsWith("application/x-ndjson") === true;
+  if (!isLines) return JSON.parse(text);
+  const lines = text.trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line));
+}
+
 /** The status and code of a refusal, such as `404 SW_NOT_FOUND`. */
 export function refusedWith({ status, body }: Reply): string {
   return `${status} ${body.error.code}`;
@@ -181,8 +190,31 @@ export class TestServer {
     return {
       status: response.status,
       headers: response.headers,
-      body: answer === "" ? undefined : JSON.parse(answer),
+      body: bodyOf(answer, response.headers),
     };
+  }
+
+  /** Hands lines to an import, and answers its report. */
+  async import(
+    lines: readonly (object | string)[],
+    options: { token?: string; query?: string } = {},
+    // biome-ignore lint/suspicious/noExplicitAny: the shape is what the test is about
+  ): Promise<any[]> {
+    const { token = ADMIN_TOKEN, query = "" } = options;
+    const text = lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line)));
+    const reply = await this.request("POST", `/v1/admin/import${query}`, {
+      token,
+      text: text.join("\n"),
+      headers: { "content-type": "application/x-ndjson" },
+    });
+    return reply.body;
+  }
+
+  /** The lines of an export. */
+  // biome-ignore lint/suspicious/noExplicitAny: the shape is what the test is about
+  async export(options: { token?: string; query?: string } = {}): Promise<any[]> {
+    const { token = ADMIN_TOKEN, query = "" } = options;
+    return (await this.request("GET", `/v1/admin/export${query}`, { token })).body;
   }
 
   /** A request as the administrator of all tenants; it has to succeed. */

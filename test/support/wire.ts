@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { Arrivals } from "./arrivals.ts";
-import type { Reply } from "./server.ts";
+import { bodyOf, type Reply } from "./server.ts";
 
 /** A request as it goes over the wire. What is missing is missing there too, but for the length of the body. */
 export interface WireRequest {
@@ -11,6 +11,12 @@ export interface WireRequest {
   readonly body?: Uint8Array;
   /** Whether the body is sent without saying how long it is. */
   readonly chunked?: boolean;
+}
+
+/** The text of a body, and the bytes after it. */
+interface Body {
+  readonly text: string;
+  readonly rest: Buffer;
 }
 
 const HEAD_END = "\r\n\r\n";
@@ -101,12 +107,34 @@ export function read(
   const after = bytes.subarray(end + HEAD_END.length);
   if (status < 200) return read(after, method);
   const headers = new Headers(lines.map((line) => entryOf(line)));
-  const length =
-    method === "HEAD" || NO_BODY.includes(status) ? 0 : Number(headers.get("content-length") ?? 0);
-  if (after.byteLength < length) return undefined;
-  const text = after.toString("utf8", 0, length);
-  const reply = { status, headers, body: text === "" ? undefined : JSON.parse(text) };
-  return { reply, rest: after.subarray(length) };
+  const isEmpty = method === "HEAD" || NO_BODY.includes(status);
+  const isChunked = headers.get("transfer-encoding") === "chunked";
+  const length = isEmpty ? 0 : Number(headers.get("content-length") ?? 0);
+  const body = isChunked && !isEmpty ? unchunked(after) : whole(after, length);
+  if (body === undefined) return undefined;
+  return { reply: { status, headers, body: bodyOf(body.text, headers) }, rest: body.rest };
+}
+
+/** A body of a known length and what comes after it, or undefined while a part of it is missing. */
+function whole(bytes: Buffer, length: number): Body | undefined {
+  if (bytes.byteLength < length) return undefined;
+  return { text: bytes.toString("utf8", 0, length), rest: bytes.subarray(length) };
+}
+
+/** A body in chunks and what comes after it, or undefined while a part of it is missing. */
+function unchunked(bytes: Buffer): Body | undefined {
+  const chunks: Buffer[] = [];
+  for (let from = 0; ; ) {
+    const end = bytes.indexOf("\r\n", from);
+    if (end < 0) return undefined;
+    const size = Number.parseInt(bytes.toString("latin1", from, end), 16);
+    const next = end + 2 + size + 2;
+    if (bytes.byteLength < next) return undefined;
+    if (size === 0)
+      return { text: Buffer.concat(chunks).toString("utf8"), rest: bytes.subarray(next) };
+    chunks.push(bytes.subarray(end + 2, end + 2 + size));
+    from = next;
+  }
 }
 
 function entryOf(line: string): [string, string] {

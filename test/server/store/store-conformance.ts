@@ -2,6 +2,7 @@ import { describe } from "bun:test";
 import type { MakeDatabase } from "../../support/store.ts";
 import { issuedConformance } from "./conformance/issued-person.ts";
 import { membershipConformance } from "./conformance/membership.ts";
+import { movingConformance } from "./conformance/moving.ts";
 import { peopleConformance } from "./conformance/people.ts";
 import { promisesConformance } from "./conformance/promises.ts";
 import { readingConformance } from "./conformance/reading.ts";
@@ -20,5 +21,6 @@ export function storeConformance(name: string, makeDatabase: MakeDatabase): void
     membershipConformance(makeDatabase);
     readingConformance(makeDatabase);
     snoozesConformance(makeDatabase);
+    movingConformance(makeDatabase);
   });
 }
