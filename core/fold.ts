@@ -33,8 +33,11 @@ const EVENT_FOLDS: ReadonlyMap<string, EventFold> = new Map<string, EventFold>([
   ["swp.room.topic", foldRoom],
   ["swp.room.state", foldRoom],
   ["swp.room.ai_engagement", foldEngagement],
-  ["swp.plan.updated", (state, { plan }) => ({ ...state, plan: shownPlan(plan as Plan) })],
-  ["swp.call.state", (state, { call }) => ({ ...state, active_call: shownCall(call as Call) })],
+  ["swp.plan.updated", (state, { plan }) => ({ ...state, plan: shownPlan(plan as Plan | null) })],
+  [
+    "swp.call.state",
+    (state, { call }) => ({ ...state, active_call: shownCall(call as Call | null) }),
+  ],
   ["swp.sidekick.spawned", foldSidekick],
   ["swp.sidekick.result", foldSidekick],
   ["swp.sidekick.cancel", foldSidekick],

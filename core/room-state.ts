@@ -261,7 +261,7 @@ export function readStateOf(read: ReadFacts, viewer: ViewerFacts, now: number): 
 }
 
 /** The plan, while it is running or paused. */
-export function shownPlan(plan: Plan | undefined): Plan | null {
+export function shownPlan(plan: Plan | null | undefined): Plan | null {
   return plan?.state === "running" || plan?.state === "paused" ? plan : null;
 }
 
@@ -271,8 +271,8 @@ export function shownSidekicks(sidekicks: readonly Sidekick[]): Sidekick[] {
 }
 
 /** The call, until it has ended. */
-export function shownCall(call: Call | undefined): Call | null {
-  return call === undefined || call.ended_at !== null ? null : call;
+export function shownCall(call: Call | null | undefined): Call | null {
+  return call?.ended_at === null ? call : null;
 }
 
 /** Everything that is stored of a room, read at one position. */

@@ -8,6 +8,7 @@ import { meRoutes } from "./routes/me.ts";
 import { movingRoutes } from "./routes/moving.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { presenceRoutes } from "./routes/presence.ts";
+import { removalRoutes } from "./routes/removal.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { snoozeRoutes } from "./routes/snoozes.ts";
 import { typingRoutes } from "./routes/typing.ts";
@@ -44,6 +45,7 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(meRoutes(deps))
     .use(snoozeRoutes(deps))
     .use(adminRoutes(deps))
+    .use(removalRoutes(deps))
     .use(movingRoutes(deps))
     .use(operationRoutes(deps))
     .use(streamRoutes(deps));

@@ -127,12 +127,13 @@ function refuseExpired({ expires_at }: Pick<TokenOwner, "expires_at">, clock: Cl
  * The tenant that an administrator means: their own, or of all tenants the one
  * that is named, or else the only one in which the id names something. A
  * tenant that is not theirs answers as one that does not exist.
+ * @param what is it that they name; what has to exist already and does not is answered as such.
  */
 export async function tenantMeant(
   store: Store,
   { tenant_id: own }: Administrator,
   named: string | undefined,
-  what: { kind: "participant" | "room"; id: string },
+  what: { kind: "participant" | "room"; id: string; exists?: boolean },
 ): Promise<string> {
   if (own !== undefined) {
     if (named !== undefined && named !== own) throw noSuch("tenant");
@@ -144,6 +145,7 @@ export async function tenantMeant(
   }
   const [only, ...others] = await store.tenantsOf(what.kind, what.id);
   if (only !== undefined && others.length === 0) return only;
+  if (only === undefined && what.exists === true) throw noSuch(what.kind);
   const message =
     only === undefined
       ? `is required: there is no ${what.kind} "${what.id}" yet`

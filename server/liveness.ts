@@ -123,6 +123,18 @@ export class Liveness {
     this.#do(frame.tenant_id, (register, now) => register.follow(frame, now));
   }
 
+  /** A person is no more: others are told `offline`, if they were told otherwise. */
+  forget({ tenant_id, participant_id }: PersonKey): void {
+    this.#do(tenant_id, (register, now) => register.forget(participant_id, now));
+  }
+
+  /** A tenant is no more, and nobody of it is connected. */
+  forgetTenant(tenant_id: string): void {
+    this.#registers.delete(tenant_id);
+    this.#alarms.elapsed.forget(tenant_id);
+    this.#alarms.monotonic.forget(tenant_id);
+  }
+
   /** A person's state as a viewer sees it. */
   stateFor({ tenant_id, participant_id }: PersonKey, of: string): PresenceState {
     return this.#register(tenant_id).stateFor(participant_id, of, this.#now());
@@ -245,6 +257,13 @@ class TenantAlarm {
     this.#dues.set(tenant_id, due);
     this.#queue.setAtLatest(due, dueAt);
     this.#alarm.by(this.#queue.nextAt());
+  }
+
+  /** A tenant needs no alarm any more. */
+  forget(tenant_id: string): void {
+    const due = this.#dues.get(tenant_id);
+    if (due !== undefined) this.#queue.delete(due);
+    this.#dues.delete(tenant_id);
   }
 
   /** Calls the alarm off. */

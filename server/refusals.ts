@@ -1,7 +1,17 @@
 import { CodedError, type ErrorCode } from "@porchlight/core";
 
 /** What a request can name. */
-export type Thing = "room" | "tenant" | "participant" | "member" | "event" | "token" | "thing";
+export type Thing =
+  | "room"
+  | "tenant"
+  | "participant"
+  | "member"
+  | "plan"
+  | "call"
+  | "sidekick"
+  | "event"
+  | "token"
+  | "thing";
 
 const CODES: { readonly [what in Thing]?: ErrorCode } = {
   room: "SW_ROOM_NOT_FOUND",

@@ -1,8 +1,16 @@
 import type { Call, EventFrame, JsonObject, Plan, Sidekick } from "@porchlight/core";
+import { noSuch } from "../refusals.ts";
 import type { Told } from "./events.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import { type Making, roomRow, tell } from "./rooms.ts";
-import type { RoomKey } from "./store.ts";
+import type { DocumentName, RoomKey } from "./store.ts";
+
+/** What tells that a document is no more. */
+const REMOVED = {
+  plan: "swp.plan.updated",
+  call: "swp.call.state",
+  sidekick: "swp.sidekick.cancel",
+} as const;
 
 const selectDocuments = statement<RoomKey & { kind: string }>()((db, p) =>
   db
@@ -41,6 +49,16 @@ const upsertDocument = statement<
         .columns(["tenant_id", "room_id", "kind", "document_id"])
         .doUpdateSet({ document_json: p.document_json }),
     ),
+);
+
+const removeDocument = statement<RoomKey & { kind: string; document_id: string }>()((db, p) =>
+  db
+    .deleteFrom("documents")
+    .where("tenant_id", "=", p.tenant_id)
+    .where("room_id", "=", p.room_id)
+    .where("kind", "=", p.kind)
+    .where("document_id", "=", p.document_id)
+    .returning("document_json"),
 );
 
 export function* putPlan(key: RoomKey, plan: Plan, making: Making): Program<Told<undefined>> {
@@ -83,6 +101,20 @@ export function* putSidekick(
   );
 }
 
+/** Removes a document. Those in the room are told that there is none, and of a sidekick that it was terminated. */
+export function* deleteDocument(
+  { tenant_id, room_id }: RoomKey,
+  { kind, document_id }: DocumentName,
+  making: Making,
+): Program<Told<undefined>> {
+  yield* roomRow({ tenant_id, room_id });
+  const removed = yield* one(removeDocument, { tenant_id, room_id, kind, document_id });
+  if (removed === undefined) throw noSuch(kind);
+  const last = kind === "sidekick" ? ended(removed.document_json) : null;
+  const told = yield* tell({ tenant_id, room_id }, REMOVED[kind], { [kind]: last }, making);
+  return { value: undefined, announcements: [told] };
+}
+
 /** The host platform's documents of one kind in a room. */
 export function* documents<T extends JsonObject>(
   { tenant_id, room_id }: RoomKey,
@@ -109,4 +141,9 @@ function* putDocument(
   yield* one(upsertDocument, { ...name, document_json });
   const told = yield* tell({ tenant_id, room_id }, type, { [kind]: document }, making);
   return { value: undefined, announcements: [told] };
+}
+
+/** Which task it was still has to be said. */
+function ended(document_json: string): Sidekick {
+  return { ...JSON.parse(document_json), status: "terminated" };
 }

@@ -5,6 +5,7 @@ import {
   type Membership,
   memberOf,
 } from "@porchlight/core";
+import { noSuch } from "../refusals.ts";
 import { position, type Told } from "./events.ts";
 import { participantOf, participantRow, present } from "./people.ts";
 import { all, one, type Program, statement } from "./query.ts";
@@ -56,6 +57,14 @@ const upsertMember = statement<MemberRow>()((db, p) => {
       conflict.columns(["tenant_id", "room_id", "participant_id"]).doUpdateSet(facts),
     );
 });
+
+const removeMember = statement<RoomKey & PersonKey>()((db, p) =>
+  db
+    .deleteFrom("members")
+    .where("tenant_id", "=", p.tenant_id)
+    .where("room_id", "=", p.room_id)
+    .where("participant_id", "=", p.participant_id),
+);
 
 const selectMembers = statement<RoomKey & { join: string; invite: string }>()((db, p) =>
   db
@@ -126,6 +135,23 @@ export function* putMember(
     value: memberFactsOf(row, participant),
     announcements: yield* tellMember(known, row, participant, making),
   };
+}
+
+/** Removes a membership, and tells of it as of somebody who leaves, if it showed. */
+export function* memberLeaves(
+  key: RoomKey & PersonKey,
+  making: Making,
+): Program<readonly Announcement[]> {
+  const { tenant_id, room_id, participant_id } = key;
+  const known = yield* findMember(key);
+  if (known === undefined) throw noSuch("member");
+  yield* one(removeMember, { tenant_id, room_id, participant_id });
+  if (!isShown(known)) return [];
+  const room = yield* roomRow(key);
+  if (known.membership === "join")
+    yield* saveRoom({ ...room, member_count: room.member_count - 1 });
+  const participant = participantOf(yield* participantRow({ tenant_id, participant_id }));
+  return yield* tellMember(known, { ...known, membership: "leave" }, participant, making);
 }
 
 /** The direct room of two people, opened if there is none; whoever has left it is back. */

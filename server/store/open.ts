@@ -11,6 +11,7 @@ import * as people from "./people.ts";
 import * as preferences from "./preferences.ts";
 import type { Program } from "./query.ts";
 import * as reading from "./reading.ts";
+import * as removal from "./removal.ts";
 import { restore } from "./restore.ts";
 import { putRoom } from "./rooms.ts";
 import * as snoozes from "./snoozes.ts";
@@ -75,6 +76,13 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     putSidekick: (key, sidekick, now) => told(documents.putSidekick(key, sidekick, { now, newId })),
     putCall: (key, call, now) => told(documents.putCall(key, call, { now, newId })),
     appendEvent: (key, body, now) => told(appendEvent(key, body, { now, newId })),
+
+    deleteTenant: (tenant_id) => db.write(removal.deleteTenant(tenant_id)),
+    deleteParticipant: (key, now) => told(removal.deleteParticipant(key, { now, newId })),
+    deleteRoom: (key, now) => told(removal.deleteRoom(key, { now, newId })),
+    deleteMember: (key, now) => told(removal.deleteMember(key, { now, newId })),
+    deleteDocument: (key, document, now) =>
+      told(documents.deleteDocument(key, document, { now, newId })),
 
     restore: (record) => told(restore(record)),
     exported: async function* (tenant_id) {

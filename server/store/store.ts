@@ -120,6 +120,12 @@ export interface NotificationShare {
   readonly next: string | undefined;
 }
 
+/** A document of the host platform in a room. Only sidekick tasks have a `document_id`; of the others there is one. */
+export interface DocumentName {
+  readonly kind: "plan" | "call" | "sidekick";
+  readonly document_id: string;
+}
+
 /** What an export has beyond the bodies of the admin API. Instants are Unix milliseconds. */
 export type Restored =
   | ({ readonly type: "token"; readonly hash: string; readonly created_at: number } & PersonKey &
@@ -216,6 +222,16 @@ export interface Store {
   putCall(key: RoomKey, call: Call, now: number): Promise<void>;
   /** Appends an event; the same `event_uuid` of the same sender in the same room answers the first one again. */
   appendEvent(key: RoomKey, body: EventBody, now: number): Promise<EventFrame>;
+
+  /** Removes a tenant with all that it has. `SW_TENANT_NOT_FOUND` where there is none. */
+  deleteTenant(tenant_id: string): Promise<void>;
+  /** Removes a person, who leaves every room; what they have sent stays. The tenant is told. */
+  deleteParticipant(key: PersonKey, now: number): Promise<void>;
+  /** Removes a room with all that it has. Those in it are told that it is closed, and that is all that is left. */
+  deleteRoom(key: RoomKey, now: number): Promise<void>;
+  /** Removes a membership, told as if its person had left. */
+  deleteMember(key: RoomKey & PersonKey, now: number): Promise<void>;
+  deleteDocument(key: RoomKey, document: DocumentName, now: number): Promise<void>;
 
   /**
    * Takes up a line of an export that no request can write. What is there already, or was written later,

@@ -111,7 +111,8 @@ describe("generated input", () => {
         token_id: "tok-nobody",
         event_id: "evt-nobody",
       };
-      const known = { params, tokens: [ann, ann, boss, ADMIN_TOKEN] };
+      const spareParams = { tenant_id: "annex", participant_id: "zed", room_id: "attic" };
+      const known = { params, spareParams, tokens: [ann, ann, boss, ADMIN_TOKEN] };
       const lines = Array.from({ length: CONNECTIONS }, () => new Raw(siege.url));
       const send = async (requests: readonly OddRequest[]): Promise<string[]> => {
         const faults: string[] = [];

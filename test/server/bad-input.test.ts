@@ -29,6 +29,9 @@ async function populate(
   await server.room("lounge", [ann, bob]);
   await server.room("cellar", [carl]);
   await server.room("hall", [fay]);
+  const zed = await server.person("zed");
+  await server.room("attic", [zed]);
+  await server.admin("PUT", "/tenants/annex", {});
   await server.admin("PUT", "/rooms/hall/plan", { id: "plan", state: "running" });
   await fay.put("/v1/me/preferences", { locale: "de" });
   const content = { body: "hello" };
@@ -54,6 +57,12 @@ async function populate(
         task_id: "task",
         token_id: zoe.tokenId,
         event_id: said.body.data.id,
+      },
+      spareParams: {
+        tenant_id: "annex",
+        participant_id: "zed",
+        room_id: "attic",
+        token_id: zoe.tokenId,
       },
       tokens: [ann.token, ann.token, boss.token, ADMIN_TOKEN],
     },

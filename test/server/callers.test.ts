@@ -97,6 +97,13 @@ interface Row {
 
 const IN_ACME = "tenant_id=acme";
 
+/** Nobody of a tenant may end it. */
+const THE_ADMIN_TOKEN: Answers = {
+  ...ADMINISTRATORS,
+  "admin of another tenant": FORBIDDEN,
+  "tenant admin": FORBIDDEN,
+};
+
 const TABLE: Readonly<Record<string, Row>> = {
   "GET /healthz": { answers: EVERYBODY },
   "GET /readyz": { answers: EVERYBODY },
@@ -179,6 +186,19 @@ const TABLE: Readonly<Record<string, Row>> = {
     body: { sender_id: "bob", content: { msgtype: "text", body: "hello" } },
     query: IN_ACME,
   },
+  "DELETE /v1/admin/tenants/:tenant_id": { answers: THE_ADMIN_TOKEN },
+  "DELETE /v1/admin/participants/:participant_id": { answers: ADMINISTRATORS, query: IN_ACME },
+  "DELETE /v1/admin/rooms/:room_id": { answers: ADMINISTRATORS, query: IN_ACME },
+  "DELETE /v1/admin/rooms/:room_id/members/:participant_id": {
+    answers: ADMINISTRATORS,
+    query: IN_ACME,
+  },
+  "DELETE /v1/admin/rooms/:room_id/plan": { answers: ADMINISTRATORS, query: IN_ACME },
+  "DELETE /v1/admin/rooms/:room_id/call": { answers: ADMINISTRATORS, query: IN_ACME },
+  "DELETE /v1/admin/rooms/:room_id/sidekicks/:task_id": {
+    answers: ADMINISTRATORS,
+    query: IN_ACME,
+  },
   "GET /v1/admin/export": { answers: ADMINISTRATORS, query: IN_ACME },
   "POST /v1/admin/import": {
     answers: ADMINISTRATORS,
@@ -242,8 +262,22 @@ async function eventIn(server: TestServer): Promise<string> {
   return (await server.admin("POST", "/rooms/lounge/events", body)).body.data.id;
 }
 
-/** A path with something of the tenant in the place of every parameter; each time with another token to revoke. */
-async function addressOf(server: TestServer, path: string): Promise<string> {
+/** Things of the tenant that may be taken away: they are there again for each caller. */
+async function restock(server: TestServer): Promise<Record<string, string>> {
+  const tenant_id = "acme";
+  await server.admin("PUT", "/tenants/spare", {});
+  await server.admin("PUT", "/participants/zed", { tenant_id });
+  await server.admin("PUT", "/rooms/attic", { tenant_id });
+  await server.admin("PUT", "/rooms/attic/members/zed", { tenant_id });
+  await server.admin("PUT", "/rooms/attic/plan", { id: "plan", state: "running" });
+  await server.admin("PUT", "/rooms/attic/call", { call_id: "call" });
+  await server.admin("PUT", "/rooms/attic/sidekicks/task", { status: "running" });
+  return { tenant_id: "spare", participant_id: "zed", room_id: "attic" };
+}
+
+/** A path with something of the tenant in the place of every parameter; each time with other things to take away. */
+async function addressOf(server: TestServer, method: string, path: string): Promise<string> {
+  const takesAway = method === "DELETE" && path.startsWith("/v1/admin/");
   const spare = await server.admin("POST", "/tokens", { participant_id: "bob" });
   const named: Record<string, string> = {
     tenant_id: "acme",
@@ -253,6 +287,7 @@ async function addressOf(server: TestServer, path: string): Promise<string> {
     task_id: "task",
     token_id: spare.body.data.token_id,
     event_id: await eventIn(server),
+    ...(takesAway ? await restock(server) : {}),
   };
   return path.replaceAll(/:(\w+)/g, (_, name: string) => named[name] ?? `no ${name}`);
 }
@@ -275,7 +310,7 @@ for (const [endpoint, { answers, body, query }] of Object.entries(TABLE)) {
       const answered: Record<string, string> = {};
       for (const caller of CALLERS) {
         const authorization = authorizations[caller];
-        const address = await addressOf(server, path);
+        const address = await addressOf(server, method, path);
         const reply = await server.request(
           method,
           query === undefined ? address : `${address}?${query}`,

@@ -52,6 +52,10 @@ describe("the tenant", () => {
       ["404", (id) => boss.put(`/v1/admin/rooms/${id}/call`, { call_id: "call" })],
       ["404", (id) => boss.put(`/v1/admin/rooms/${id}/members/boss`, {})],
       ["404", (id) => boss.post("/v1/admin/tokens", { participant_id: id })],
+      ["404", (id) => boss.delete(`/v1/admin/participants/${id}`)],
+      ["404", (id) => boss.delete(`/v1/admin/rooms/${id}`)],
+      ["404", (id) => boss.delete(`/v1/admin/rooms/${id}/members/boss`)],
+      ["404", (id) => boss.delete(`/v1/admin/rooms/${id}/plan`)],
       ["200", (id) => boss.get(`/v1/presence?ids=${id}`)],
       ["200", (id) => boss.get(`/v1/profiles?q=${id}`)],
     ];

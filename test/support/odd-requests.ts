@@ -12,6 +12,8 @@ export interface Endpoint {
 export interface Known {
   /** A value for each parameter of a path. */
   readonly params: Readonly<Record<string, string>>;
+  /** Other values for paths that end with them: what they name may be taken away. */
+  readonly spareParams: Readonly<Record<string, string>>;
   readonly tokens: readonly string[];
 }
 
@@ -157,7 +159,7 @@ export function oddRequests(
     const requests = fc.record({
       endpoint: fc.constant(endpoint),
       method: mostly(fc.constant(endpoint.method), fc.constantFrom(...METHODS)),
-      target: targets(endpoint.path, QUERIES[name], known.params),
+      target: targets(endpoint.path, QUERIES[name], paramsFor(endpoint, known)),
       headers: headers(known.tokens),
       body: bodies(SAMPLES[name]),
       chunked: mostly(fc.constant(false), fc.constant(true)),
@@ -167,6 +169,11 @@ export function oddRequests(
       [fc.toStringMethod]: () => said(request),
     }));
   });
+}
+
+/** By the endpoint, not by its method: an odd method may be the one that takes away. */
+function paramsFor({ path }: Endpoint, { params, spareParams }: Known): Known["params"] {
+  return /^\/v1\/admin\/[a-z]+\/:\w+$/.test(path) ? { ...params, ...spareParams } : params;
 }
 
 /** A request as a failure shows it. */

@@ -12,7 +12,7 @@ async function linesOf(pages: AsyncGenerator<readonly ExportLine[]>): Promise<Ex
   return lines;
 }
 
-/** What is carried out and in. */
+/** What is taken away, and what is carried out and in. */
 export function movingConformance(makeDatabase: MakeDatabase): void {
   describe("Store.exported()", () => {
     test("is of the moment of its first page, while others go on writing", async () => {
@@ -24,6 +24,7 @@ export function movingConformance(makeDatabase: MakeDatabase): void {
       const lines = [...((await pages.next()).value ?? [])];
       await t.say(lobby, "ann", "after");
       await t.people(["bob"]);
+      await t.store.deleteRoom(lobby, NOW);
       for await (const page of pages) lines.push(...page);
       expect(lines).toEqual(expected);
       expect(await linesOf(t.store.exported("acme"))).not.toEqual(expected);
@@ -143,6 +144,42 @@ export function movingConformance(makeDatabase: MakeDatabase): void {
       for (const taken of [other, { ...other, hash: "1".repeat(64) }, { ...other, token_id: "u" }])
         expect((await refusalOf(t.store.restore(taken))).code).toBe("SW_VALIDATION");
       expect(await t.store.token(HASH)).toMatchObject(ANN);
+    });
+  });
+
+  describe("Store.deleteRoom()", () => {
+    test("gives the event that closes it the next position, and goes on counting from there", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const lobby = await t.room("lobby", ["ann"]);
+      const head = await t.store.position("acme");
+      const heard = await t.heard(() => t.store.deleteRoom(lobby, NOW));
+      expect(heard).toMatchObject([
+        {
+          frame: { type: "swp.room.state", deleted: true, stream_position: head + 1 },
+          to: { room_id: "lobby", also: ["ann"] },
+        },
+      ]);
+      await t.people(["bob"]);
+      expect(await t.store.position("acme")).toBe(head + 2);
+    });
+  });
+
+  describe("Store, taking away", () => {
+    test("leaves a neighbour of the same ids as it was", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      for (const tenant_id of ["acme", "globex"]) {
+        const lobby = await t.room("lobby", ["ann", "bob"], {}, tenant_id);
+        await t.say(lobby, "ann");
+        await t.store.putPlan(lobby, { id: "p", state: "running" }, NOW);
+      }
+      const before = await linesOf(t.store.exported("globex"));
+      const lobby = { ...ACME, room_id: "lobby" };
+      await t.store.deleteDocument(lobby, { kind: "plan", document_id: "" }, NOW);
+      await t.store.deleteMember({ ...lobby, participant_id: "bob" }, NOW);
+      await t.store.deleteParticipant(ANN, NOW);
+      await t.store.deleteRoom(lobby, NOW);
+      await t.store.deleteTenant("acme");
+      expect(await linesOf(t.store.exported(undefined))).toEqual(before);
     });
   });
 }
