@@ -1,149 +1,104 @@
 #!/usr/bin/env bun
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import { curlLines, type DemoToken, fillDemo, isFilled } from "./demo.ts";
-import {
-  type Config,
-  ConfigError,
-  openConfigured,
-  type RunningServer,
-  readConfig,
-  startServer,
-} from "./main.ts";
+import { CodedError } from "@porchlight/core";
+import { BACKUP } from "./commands/backup.ts";
+import { type Command, type Given, UsageError } from "./commands/command.ts";
+import { DEMO } from "./commands/demo.ts";
+import { DOCTOR } from "./commands/doctor.ts";
+import { EXPORT } from "./commands/export.ts";
+import { IMPORT } from "./commands/import.ts";
+import { SERVE } from "./commands/serve.ts";
+import { TOKEN } from "./commands/token.ts";
 
 const HELP = `Porchlight: who is around, who is typing, and what state a room is in.
 
 Usage: porchlight <command> [options]
 
-  serve           serve, configured by environment variables
-  demo            fill a small company into an empty database and print its tokens
-    --serve       and serve it
-    --file FILE   the database (default: .demo/porchlight.db)
-    --port PORT   the port (default: the configured one)
+  serve   serve, configured by environment variables
+  token   make a token for somebody
+  import  take up lines of JSON: an export, or what another system has
+  export  write everything as lines of JSON
+  backup  copy the database, while a server may be writing to it
+  demo    fill a small company into an empty database and print its tokens
+  doctor  print the settings, and look whether a server could start with them
 
-Each command has --help. Settings are environment variables; see the README.`;
+Each command has --help. Settings are environment variables; see the README.
+Ends with 0 if all went well, with 1 if not, and with 2 if it was called wrongly.`;
 
-const HELP_OF: Readonly<Record<string, string>> = {
-  serve: `Usage: porchlight serve
+const COMMANDS: ReadonlyMap<string, Command> = new Map(
+  Object.entries({
+    serve: SERVE,
+    token: TOKEN,
+    import: IMPORT,
+    export: EXPORT,
+    backup: BACKUP,
+    demo: DEMO,
+    doctor: DOCTOR,
+  }),
+);
 
-Serves until it is told to stop (SIGTERM, SIGINT). All settings are environment
-variables, among them PORCHLIGHT_HOST (127.0.0.1), PORCHLIGHT_PORT (8787),
-PORCHLIGHT_DATABASE_URL (sqlite:./porchlight.db) and PORCHLIGHT_ADMIN_TOKEN.`,
-  demo: `Usage: porchlight demo [--serve] [--file FILE] [--port PORT]
-
-Fills a small company into an empty database, the first time only, and prints
-tokens and curl lines to paste. Tokens are stored as hashes: they are printed
-once, and kept beside the database in FILE.tokens.json, readable by you alone.`,
-};
-
-/** How long a server that was told to stop refuses before it hangs up: clients and proxies that keep connections hear of it. */
-const REFUSE_FOR_MS = 500;
-
-const { values, positionals } = parse(process.argv.slice(2));
-const [command, ...rest] = positionals;
-
-if (values.help === true || command === undefined) {
-  console.log(HELP_OF[command ?? ""] ?? HELP);
-} else if (rest.length > 0) {
-  fail(`Cannot run "${command}" with "${rest.join(" ")}": it takes options only`);
-} else if (command === "serve") {
-  const given = Object.keys(values);
-  if (given.length > 0)
-    fail(`Cannot serve with --${given.join(" --")}: its settings are environment variables`);
-  await serve(configOf(process.env));
-} else if (command === "demo") {
-  await demo();
-} else {
-  fail(`Cannot run "${command}" as there is no such command\n\n${HELP}`);
+const [name, ...args] = process.argv.slice(2);
+try {
+  const code = await run(name, args);
+  if (code !== undefined) process.exitCode = code;
+} catch (error) {
+  console.error(told(error));
+  process.exit(error instanceof UsageError || isValidation(error) ? 2 : 1);
 }
 
-async function serve(config: Config): Promise<RunningServer> {
-  const server = await startServer(config).catch((error: unknown) =>
-    fail(error instanceof Error ? error.message : String(error)),
+async function run(name: string | undefined, args: readonly string[]): Promise<number | undefined> {
+  if (name === undefined || name === "--help" || name === "-h") {
+    console.log(HELP);
+    return 0;
+  }
+  const command = COMMANDS.get(name);
+  if (command === undefined)
+    throw new UsageError(`Cannot run "${name}" as there is no such command\n\n${HELP}`);
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(command.help);
+    return 0;
+  }
+  return command.run(given(name, command, args));
+}
+
+function given(name: string, { options, operands, help }: Command, args: readonly string[]): Given {
+  const usage = help.split("\n", 1)[0];
+  const loose = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  const unknown = loose.tokens.flatMap((token) =>
+    token.kind === "option" && options[token.name] === undefined ? token.rawName : [],
   );
-  const stop = (): void => {
-    server.stop({ refuseForMs: REFUSE_FOR_MS }).then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.once("SIGTERM", stop);
-  process.once("SIGINT", stop);
-  return server;
-}
-
-async function demo(): Promise<void> {
-  const { file = ".demo/porchlight.db" } = values;
-  mkdirSync(dirname(file), { recursive: true });
-  const config = configOf({
-    ...process.env,
-    PORCHLIGHT_DATABASE_URL: `sqlite:${file}`,
-    ...(values.port === undefined ? {} : { PORCHLIGHT_PORT: values.port }),
-  });
-  const tokens = await demoTokens(config, `${file}.tokens.json`);
-  const url =
-    values.serve === true ? (await serve(config)).url : `http://${config.host}:${config.port}`;
-  console.log(`Porchlight demo at ${url}\n`);
-  for (const { tenant_id, participant_id, display_name, token } of tokens) {
-    console.log(`  ${tenant_id}/${participant_id.padEnd(6)} ${display_name.padEnd(14)} ${token}`);
-  }
-  console.log(`\n${curlLines(url, tokens)}\n`);
-}
-
-async function demoTokens(config: Config, file: string): Promise<readonly DemoToken[]> {
-  const store = openConfigured(config, () => undefined);
-  try {
-    if (await isFilled(store)) return readTokens(file);
-    const tokens = await fillDemo(store, Date.now());
-    writeFileSync(file, JSON.stringify(tokens, undefined, 2), { mode: 0o600 });
-    return tokens;
-  } finally {
-    await store.close();
-  }
-}
-
-function readTokens(file: string): readonly DemoToken[] {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch {
-    return fail(
-      `Cannot show the demo as its tokens are not in "${file}" any more: delete the database beside it, and start again`,
+  if (unknown.length > 0)
+    throw new UsageError(`Cannot ${name} with ${unknown.join(" ")}: no such option\n\n${usage}`);
+  const { values, positionals } = strictly(() =>
+    parseArgs({ args: [...args], options, allowPositionals: true }),
+  );
+  const least = operands.filter((operand) => !operand.startsWith("[")).length;
+  if (positionals.length < least || positionals.length > operands.length) {
+    const what = operands.length === 0 ? "it takes options only" : `it takes ${operands.join(" ")}`;
+    throw new UsageError(
+      `Cannot run "${name}" with "${positionals.join(" ")}": ${what}\n\n${usage}`,
     );
   }
+  // None of the options may be given several times.
+  return { values: values as Given["values"], operands: positionals };
 }
 
-function configOf(env: Readonly<Record<string, string | undefined>>): Config {
+function strictly<T>(parse: () => T): T {
   try {
-    return readConfig(env);
+    return parse();
   } catch (error) {
-    if (error instanceof ConfigError)
-      return fail(`Cannot start with this configuration:\n${error.message}`);
-    throw error;
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
-function parse(args: readonly string[]): {
-  values: { help?: boolean; serve?: boolean; file?: string; port?: string };
-  positionals: string[];
-} {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        help: { type: "boolean", short: "h" },
-        serve: { type: "boolean" },
-        file: { type: "string" },
-        port: { type: "string" },
-      },
-    });
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
+/** What somebody reads who called it: every fault, no stack. */
+function told(error: unknown): string {
+  if (!(error instanceof CodedError)) return error instanceof Error ? error.message : String(error);
+  const { message, details = [] } = error;
+  if (details.length < 2) return message;
+  return details.map(({ path, message: fault }) => `${path}: ${fault}`).join("\n");
 }
 
-function fail(message: string): never {
-  console.error(message);
-  process.exit(2);
+function isValidation(error: unknown): boolean {
+  return error instanceof CodedError && error.code === "SW_VALIDATION";
 }

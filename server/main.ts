@@ -29,6 +29,7 @@ export {
 } from "./config.ts";
 export type { Log } from "./log.ts";
 export type { Plugin } from "./plugin.ts";
+export { backupStore, inspectStore, NEWEST_VERSION } from "./store/open.ts";
 export type { Store } from "./store/store.ts";
 
 /** A server that listens. */

@@ -168,6 +168,14 @@ describe("the README", () => {
     expect(await run(into)).toContain('"refused":0');
   });
 
+  test("lists every command", async () => {
+    const help = await outputOf([process.execPath, "server/cli.ts", "--help"]);
+    const commands = [...help.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(
+      ([, name]) => `porchlight ${name}`,
+    );
+    expect(table("Command | What it does").map(([command]) => command)).toEqual(commands);
+  });
+
   test("promises a bench that works", async () => {
     expect(README).toContain("bun run bench");
     const table = await outputOf([process.execPath, "test/bench/rules.ts", "--short"]);

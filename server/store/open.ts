@@ -14,8 +14,10 @@ import * as reading from "./reading.ts";
 import * as removal from "./removal.ts";
 import { restore } from "./restore.ts";
 import { putRoom } from "./rooms.ts";
+import { MIGRATIONS } from "./schema.ts";
 import * as snoozes from "./snoozes.ts";
 import { openSqlite, type SqlDatabase } from "./sqlite.ts";
+import { backupSqlite, type Inspection, inspectSqlite } from "./sqlite-file.ts";
 import type { Announcement, Store } from "./store.ts";
 import * as tokens from "./tokens.ts";
 
@@ -37,14 +39,31 @@ export interface StoreOptions {
   readonly trace?: ((sql: string) => void) | undefined;
 }
 
+/** The version of the tables that this Porchlight writes. */
+export const NEWEST_VERSION: number = MIGRATIONS.length;
+
 /** Opens the store behind a URL and brings its tables up to date. */
 export function openStore(options: StoreOptions): Store {
-  const file = /^sqlite:(.+)$/.exec(options.url)?.[1];
-  if (file === undefined)
-    throw new TypeError(
-      `Cannot open a store at "${options.url}" as it must be "sqlite:" and a file`,
-    );
-  return storeOn(openSqlite(file, { trace: options.trace }), options);
+  return storeOn(openSqlite(fileOf(options.url), { trace: options.trace }), options);
+}
+
+/**
+ * Copies the store behind a URL while others write to it: of one moment, and checked. Answers its size in bytes.
+ * @param into an empty file, in whose place the copy goes; gone if it fails.
+ */
+export function backupStore(url: string, into: string): number {
+  return backupSqlite(fileOf(url), into);
+}
+
+/** Looks at the store behind a URL without changing it. */
+export function inspectStore(url: string): Inspection {
+  return inspectSqlite(fileOf(url));
+}
+
+function fileOf(url: string): string {
+  const file = /^sqlite:(.+)$/.exec(url)?.[1];
+  if (file !== undefined) return file;
+  throw new TypeError(`Cannot open a store at "${url}" as it must be "sqlite:" and a file`);
 }
 
 function storeOn(db: SqlDatabase, options: StoreOptions): Store {
