@@ -1,5 +1,5 @@
 import type { ServerFrame } from "./frames.ts";
-import type { EngagementMode } from "./preferences.ts";
+import type { EngagementMode, ResponseMode } from "./preferences.ts";
 import type { PresenceState } from "./presence.ts";
 import {
   type Call,
@@ -23,15 +23,22 @@ export interface FoldViewer {
   readonly presenceOf: (participantId: string) => PresenceState;
 }
 
+/** How the AIs of a room take part now, or one of them. */
+interface Engaged {
+  readonly mode: EngagementMode;
+  readonly participant_id: string | null;
+  readonly response_mode?: ResponseMode | null;
+}
+
 type EventFold = (state: RoomState, frame: JsonObject, viewer: FoldViewer) => RoomState;
 
 /** What each event of a room changes in it. Those that are not here change nothing that a snapshot shows. */
 const EVENT_FOLDS: ReadonlyMap<string, EventFold> = new Map<string, EventFold>([
   ["swp.room.message", foldMessage],
   ["swp.room.member", foldMember],
-  ["swp.room.name", foldRoom],
-  ["swp.room.topic", foldRoom],
-  ["swp.room.state", foldRoom],
+  ["swp.room.name", foldName],
+  ["swp.room.topic", (state, { topic }) => withRoom(state, { topic })],
+  ["swp.room.state", (state, { state: lifecycle }) => withRoom(state, { state: lifecycle })],
   ["swp.room.ai_engagement", foldEngagement],
   ["swp.plan.updated", (state, { plan }) => ({ ...state, plan: shownPlan(plan as Plan | null) })],
   [
@@ -101,19 +108,14 @@ function foldMessage(state: RoomState, { sender_id }: JsonObject, viewer: FoldVi
     : { ...state, unread_count: state.unread_count + 1 };
 }
 
-function foldRoom(state: RoomState, frame: JsonObject): RoomState {
-  const {
-    name = state.room.name,
-    topic = state.room.topic,
-    state: lifecycle = state.room.state,
-  } = frame;
-  // What the server says of a room has the types of a room.
-  const said = { topic, state: lifecycle } as Pick<RoomState["room"], "topic" | "state">;
-  const room = { ...state.room, ...said };
-  return {
-    ...state,
-    room: room.room_type === "dm" ? room : { ...room, name: name as string | null },
-  };
+/** A direct room has no name of its own: it goes by the other person's. */
+function foldName(state: RoomState, { name }: JsonObject): RoomState {
+  return state.room.room_type === "dm" ? state : withRoom(state, { name });
+}
+
+/** What the server says of a room has the types of a room. */
+function withRoom(state: RoomState, said: JsonObject): RoomState {
+  return { ...state, room: { ...state.room, ...said } };
 }
 
 function foldMember(state: RoomState, frame: JsonObject, viewer: FoldViewer): RoomState {
@@ -153,10 +155,19 @@ function foldOverride(
   return { ...state, engagement: { ...state.engagement, overrides } };
 }
 
-/** Of a single AI the member's own frame has said it already. */
-function foldEngagement(state: RoomState, { mode, participant_id }: JsonObject): RoomState {
+/**
+ * Of a single AI the member's own frame has said it already. Where the room has
+ * no response mode, each viewer's own holds, of which the frame knows nothing.
+ */
+function foldEngagement(state: RoomState, frame: JsonObject): RoomState {
+  // What the server says of a room has the types of one.
+  const { mode, participant_id, response_mode } = frame as unknown as Engaged;
   if (participant_id !== null) return state;
-  return { ...state, engagement: { ...state.engagement, mode: mode as EngagementMode } };
+  return {
+    ...state,
+    engagement: { ...state.engagement, mode },
+    settings: response_mode ? { ...state.settings, response_mode } : state.settings,
+  };
 }
 
 function foldSidekick(state: RoomState, { sidekick: said }: JsonObject): RoomState {

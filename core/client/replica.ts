@@ -27,8 +27,11 @@ export interface Asked {
 
 const UNKNOWN = { status: "unknown" } as const;
 
-/** Frames that change what a room shows in a way that only a new snapshot can say. */
-const RETAKEN = /^swp\.(room\.(redaction|read_marker|notification_mode|mute)|snooze\.fired)$/;
+/**
+ * Frames that change what a room shows in a way that only a new snapshot can
+ * say; `re` is read markers and redactions.
+ */
+const RETAKEN = /^swp\.(me\.preferences|snooze|room\.(ai_engagement|mute|notification_mode|re))/;
 
 interface Followed {
   followers: number;
@@ -173,13 +176,10 @@ export class Replica {
       if ("room_id" in frame && frame.room_id !== room_id) continue;
       room.asked?.frames.push(frame);
       this.#change(room, (state) => this.#fold(state, frame));
-      room.wanted ||= RETAKEN.test(frame.type) || this.#isOwnMembership(frame);
+      // What else changes for whoever comes or goes, only a snapshot can say.
+      const isOwn = frame.type === "swp.room.member" && frame.participant_id === this.#self;
+      room.wanted ||= isOwn || RETAKEN.test(frame.type);
     }
-  }
-
-  /** What else changes for whoever comes or goes, only a snapshot can say. */
-  #isOwnMembership(frame: ServerFrame): boolean {
-    return frame.type === "swp.room.member" && frame.participant_id === this.#self;
   }
 
   /** Drops every signal that has not been heard of for `typing_drop_ms`. Says whether there was any. */

@@ -156,15 +156,10 @@ function* tellRoom(
     if (before[key] !== after[key])
       told.push(yield* tell(after, type, { [key]: after[key] }, making));
   }
-  if (before.engagement_mode !== after.engagement_mode) {
-    told.push(
-      yield* tell(
-        after,
-        "swp.room.ai_engagement",
-        { mode: after.engagement_mode, participant_id: null },
-        making,
-      ),
-    );
+  const { engagement_mode: mode, response_mode } = after;
+  if (before.engagement_mode !== mode || before.response_mode !== response_mode) {
+    const body = { mode, participant_id: null, response_mode };
+    told.push(yield* tell(after, "swp.room.ai_engagement", body, making));
   }
   return told;
 }

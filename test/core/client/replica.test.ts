@@ -277,6 +277,7 @@ describe("Replica", () => {
       "swp.room.read_marker",
       "swp.room.notification_mode",
       "swp.room.mute",
+      "swp.room.ai_engagement",
       "swp.snooze.fired",
     ] as const) {
       const ears = new Ears();
@@ -286,6 +287,15 @@ describe("Replica", () => {
       ears.hear({ type, id: "e", tenant_id: "t", ts: TS, room_id: "lobby" });
       expect(ears.replica.wanted()).toMatchObject([{ room_id: "lobby" }]);
     }
+  });
+
+  test("takes new snapshots when its person's preferences change, which show where a room has none", () => {
+    const ears = new Ears();
+    ears.lobby();
+    ears.hear({ type: "swp.me.presence", id: "e", tenant_id: "t", ts: TS });
+    expect(ears.replica.wanted()).toEqual([]);
+    ears.hear({ type: "swp.me.preferences", id: "e", tenant_id: "t", ts: TS });
+    expect(ears.replica.wanted()).toMatchObject([{ room_id: "lobby" }]);
   });
 
   test("answers the same object while nothing changes", () => {

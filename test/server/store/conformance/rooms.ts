@@ -79,8 +79,22 @@ export function roomsConformance(makeDatabase: MakeDatabase): void {
             type: "swp.room.ai_engagement",
             mode: "mention",
             participant_id: null,
+            response_mode: null,
           },
         },
+      ]);
+    });
+
+    test("tells the room of a response mode together with the mode of engagement", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.room("lobby", ["ann"]);
+      const frames: unknown[] = [];
+      for (const response_mode of ["streaming", "streaming", null] as const)
+        for (const { frame } of await t.heard(() => t.store.putRoom(LOBBY, { response_mode }, NOW)))
+          frames.push([frame.type, frame.mode, frame.participant_id, frame.response_mode]);
+      expect(frames).toEqual([
+        ["swp.room.ai_engagement", "always", null, "streaming"],
+        ["swp.room.ai_engagement", "always", null, null],
       ]);
     });
 
