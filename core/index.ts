@@ -48,6 +48,7 @@ export {
 export { MAX_DEPTH, MAX_VALUES, parseInput, parseJson, type Schema } from "./input.ts";
 export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
 export { type LivenessChange, LivenessRegister, type Moment } from "./liveness.ts";
+export { invitedEngagement, type RoomUse, roomRefusal } from "./membership.ts";
 export {
   decideNotification,
   type NotificationDecision,
@@ -137,6 +138,7 @@ export {
   ProfileBody,
   ProfilesQuery,
   parseFrame,
+  type Redaction,
   RoomBody,
   SidekickBody,
   SnoozeRequest,
@@ -157,6 +159,7 @@ export {
   type Membership,
   memberOf,
   membersOf,
+  mutedUntil,
   NOTIFICATION_MODES,
   type NotificationMode,
   PARTICIPANT_TYPES,
@@ -177,7 +180,6 @@ export {
   type RoomType,
   readStateOf,
   roomOf,
-  roomRefusal,
   roomState,
   type Sidekick,
   settingsOf,
@@ -186,6 +188,17 @@ export {
   shownSidekicks,
   type ViewerFacts,
 } from "./room-state.ts";
+export {
+  EngagementRequest,
+  InviteRequest,
+  type MessageContent,
+  MessagesQuery,
+  MuteRequest,
+  NotificationModeRequest,
+  ReadMarkerRequest,
+  ResponseModeRequest,
+  SendRequest,
+} from "./room-writes.ts";
 export { DEFAULT_TIMINGS, type Timings, timingFaults } from "./timings.ts";
 export {
   type TypingChange,

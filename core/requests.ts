@@ -47,7 +47,7 @@ export function isId(text: string): boolean {
   return ID_PATTERN.test(text);
 }
 
-const id = z.string().check(z.regex(ID_PATTERN, ID_MESSAGE));
+export const id: z.ZodMiniString = z.string().check(z.regex(ID_PATTERN, ID_MESSAGE));
 const deviceId = id.check(
   z.refine((text) => !RESERVED_DEVICE_PREFIXES.some((prefix) => text.startsWith(prefix)), {
     error: `must not begin with ${RESERVED_DEVICE_PREFIXES.join(" or ")}, which the server gives itself`,
@@ -60,7 +60,8 @@ const length = (most: number, least = 0): z.core.$ZodCheck<string> =>
         ? `must have ${least} to ${most} characters`
         : `must have at most ${most} characters`,
   });
-const text = (most: number, least = 0): z.ZodMiniString => z.string().check(length(most, least));
+export const text = (most: number, least = 0): z.ZodMiniString =>
+  z.string().check(length(most, least));
 const trimmed = (most: number): z.ZodMiniString => z.string().check(z.trim(), length(most, 1));
 const webAddress = z.string().check(
   z.refine((value) => value.length <= 2_048 && /^https?:\/\/[^\s/]+\S*$/i.test(value), {
@@ -292,7 +293,7 @@ export interface StreamQuery extends Activity {
   readonly since?: number | undefined;
   readonly presence?: "all" | "none" | undefined;
 }
-const numeral = z.pipe(
+export const numeral: z.ZodMiniType<number, string> = z.pipe(
   z.string().check(z.regex(/^\d{1,13}$/, "must be a whole number of at most 13 digits")),
   z.transform((digits: string) => Number(digits)),
 );
@@ -313,11 +314,13 @@ export interface ProfilesQuery {
 }
 const counted = (fallback: string): z.ZodMiniType<number> =>
   z.pipe(z._default(z.string(), fallback), numeral);
+/** How many of a list are asked for. */
+export const pageSize: z.ZodMiniType<number> = counted("50").check(
+  z.refine((limit) => limit >= 1 && limit <= 200, { error: "must be 1 to 200" }),
+);
 export const ProfilesQuery: Schema<ProfilesQuery> = z.object({
   q: z._default(text(100), ""),
-  limit: counted("50").check(
-    z.refine((limit) => limit >= 1 && limit <= 200, { error: "must be 1 to 200" }),
-  ),
+  limit: pageSize,
   offset: counted("0"),
 });
 
@@ -411,6 +414,17 @@ export const RoomBody: Schema<RoomBody> = z.strictObject({
   response_mode: optional(nullable(z.enum(RESPONSE_MODES))),
 });
 
+/** When a mute ends: at an instant, never of itself, or now. */
+export const muteEnd: z.ZodMiniType<number | null> = nullable(
+  z.union([
+    z.pipe(
+      z.literal("indefinite"),
+      z.transform(() => INDEFINITE_AT),
+    ),
+    instant,
+  ]),
+);
+
 /** `PUT /v1/admin/rooms/{id}/members/{participant_id}`. An absent key keeps what is stored, or its default. */
 export interface MemberBody
   extends InTenant,
@@ -427,17 +441,7 @@ export const MemberBody: Schema<MemberBody> = z.strictObject({
   ),
   joined_at: optional(nullable(instant)),
   notification_mode: optional(z.enum(NOTIFICATION_MODES)),
-  muted_until: optional(
-    nullable(
-      z.union([
-        z.pipe(
-          z.literal("indefinite"),
-          z.transform(() => INDEFINITE_AT),
-        ),
-        instant,
-      ]),
-    ),
-  ),
+  muted_until: optional(muteEnd),
   response_mode: optional(nullable(z.enum(RESPONSE_MODES))),
   engagement_mode: optional(nullable(z.enum(ENGAGEMENT_MODES))),
 });
@@ -498,20 +502,51 @@ export const CallBody: Schema<Call> = z.looseObject({
   ended_at: z._default(nullable(instantText), null),
 });
 
-/** `POST /v1/admin/rooms/{id}/events`: a message unless `type` says otherwise. */
-export interface EventBody extends InTenant {
-  readonly sender_id: string;
-  readonly type?: string | undefined;
-  readonly content: JsonObject;
-  readonly event_uuid?: string | undefined;
+/** What is taken back, and why. */
+export interface Redaction {
+  readonly redacts: string;
+  readonly reason?: string | undefined;
 }
-export const EventBody: Schema<EventBody> = z.strictObject({
-  ...inTenant,
-  sender_id: id,
-  type: optional(z.enum(["swp.room.message"])),
-  content: object,
-  event_uuid: optional(id),
-});
+
+/** `POST /v1/admin/rooms/{id}/events`: a message unless `type` says otherwise. */
+export type EventBody = InTenant & {
+  readonly sender_id: string;
+  readonly event_uuid?: string | undefined;
+} & (
+    | { readonly type?: "swp.room.message" | undefined; readonly content: JsonObject }
+    | { readonly type: "swp.room.redaction"; readonly content: Redaction }
+  );
+const redaction = z.strictObject({ redacts: id, reason: optional(text(500)) });
+export const EventBody: Schema<EventBody> = z
+  .strictObject({
+    ...inTenant,
+    sender_id: id,
+    type: optional(z.enum(["swp.room.message", "swp.room.redaction"])),
+    content: object,
+    event_uuid: optional(id),
+  })
+  .check(
+    z.check(
+      ({ value: { type, content }, issues }) => {
+        if (type === "swp.room.redaction") issues.push(...issuesOf(redaction, content, "content"));
+      },
+      { when: ({ value }) => isObject(value) && "content" in value && isObject(value.content) },
+    ),
+  ) as Schema<EventBody>;
+
+/** What a schema finds wrong in a part of an input that stays as it came, also with a key `__proto__`. */
+export function issuesOf(
+  schema: Schema<unknown>,
+  part: unknown,
+  ...path: string[]
+): z.core.$ZodRawIssue[] {
+  const { issues = [] } = schema.safeParse(part).error ?? {};
+  // An issue that was found is one that can be reported: it only lacks its place in the whole.
+  return issues.map((issue) => ({
+    ...issue,
+    path: [...path, ...issue.path],
+  })) as z.core.$ZodRawIssue[];
+}
 
 /** `POST /v1/admin/tokens`. */
 export interface TokenBody extends InTenant {

@@ -1,4 +1,3 @@
-import type { ErrorCode } from "./errors.ts";
 import { isoOf, isoOrNull } from "./instant.ts";
 import type { EngagementMode, ResponseMode } from "./preferences.ts";
 import type { PresenceState, VisibleState } from "./presence.ts";
@@ -157,25 +156,6 @@ export interface RoomState extends ReadState {
   readonly typing: readonly string[];
   /** Every positioned event above it is not in here, every other one is. */
   readonly stream_position: number;
-}
-
-/**
- * Why a participant may not look into a room, or not act in it; `undefined`
- * when they may. Looking takes having joined; acting takes a room that is open
- * and, for a human, no sidekick room.
- */
-export function roomRefusal(
-  room: Pick<RoomFacts, "room_type" | "state"> | undefined,
-  viewer: Pick<ViewerFacts, "membership" | "participant_type">,
-  to: "look" | "act",
-): ErrorCode | undefined {
-  if (room === undefined) return "SW_ROOM_NOT_FOUND";
-  if (viewer.membership !== "join") return "SW_NOT_MEMBER";
-  if (to === "look") return undefined;
-  if (room.state !== "open") return "SW_ROOM_FROZEN";
-  if (room.room_type === "sidekick" && viewer.participant_type === "human")
-    return "SW_ROOM_FORBIDDEN";
-  return undefined;
 }
 
 /** A room for one viewer. @param counterpart the display name of the other person of a direct room. */
@@ -337,7 +317,8 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function mutedUntil(
+/** Until when a room is muted; null once that is past. @param now Unix milliseconds. */
+export function mutedUntil(
   { muted_until }: { readonly muted_until: number | null },
   now: number,
 ): string | null {

@@ -22,7 +22,7 @@ const BUNDLES = {
     code: `export { LivenessRegister } from "${CORE}/index.ts";`,
     budget: 4.1,
   },
-  rules: { name: "all rules, without schemas", code: rulesWithoutSchemas(), budget: 9.2 },
+  rules: { name: "all rules, without schemas", code: rulesWithoutSchemas(), budget: 9.4 },
   client: {
     name: "the client",
     code: `export * from "${CORE}/client/index.ts";`,
@@ -43,12 +43,12 @@ beforeAll(async () => {
     sizes.set(name, (await kibOf(BUNDLES[name].code)).toFixed(1));
 });
 
-/** The exports of the rules' entry, but for those of the two files that check input with zod. */
+/** The exports of the rules' entry, but for those of the files that check input with zod. */
 function rulesWithoutSchemas(): string {
   const entry = readFileSync(join(CORE, "index.ts"), "utf8");
   const exports = [...entry.matchAll(/^export \{[^}]+\} from "\.\/(.+)";/gm)];
   return exports
-    .filter(([, file]) => file !== "input.ts" && file !== "requests.ts")
+    .filter(([, file]) => !["input.ts", "requests.ts", "room-writes.ts"].includes(file ?? ""))
     .map(([statement]) => statement.replace('"./', `"${CORE}/`))
     .join("\n");
 }

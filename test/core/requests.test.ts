@@ -538,7 +538,7 @@ describe("PlanBody, SidekickBody and CallBody", () => {
 });
 
 describe("EventBody, TokenBody and DirectRoomRequest", () => {
-  test("an event has a sender and content, and is a message", () => {
+  test("an event has a sender and content, and is a message unless it says otherwise", () => {
     expect(refused(EventBody, { sender_id: "p", content: {} })).toEqual([]);
     expect(refused(EventBody, { sender_id: "p", content: {}, type: "swp.room.message" })).toEqual(
       [],

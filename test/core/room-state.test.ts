@@ -8,13 +8,11 @@ import {
   type RoomFacts,
   readStateOf,
   roomOf,
-  roomRefusal,
   roomState,
   settingsOf,
   shownCall,
   shownPlan,
   shownSidekicks,
-  type ViewerFacts,
 } from "@porchlight/core";
 import {
   call,
@@ -34,48 +32,6 @@ const nobodyHere = (): PresenceState => "offline";
 function idsOf(members: readonly MemberFacts[]): string[] {
   return membersOf(members, "ann", nobodyHere, 0).map(({ participant_id }) => participant_id);
 }
-
-describe("roomRefusal", () => {
-  const refusal = (
-    facts: Partial<RoomFacts>,
-    who: Partial<ViewerFacts>,
-    to: "look" | "act" = "act",
-  ): string | undefined => roomRefusal(room(facts), viewer(who), to);
-
-  test("whoever has joined an open room may look and act", () => {
-    expect(refusal({}, {}, "look")).toBeUndefined();
-    expect(refusal({}, {}, "act")).toBeUndefined();
-  });
-
-  test("a room that is not there is not found, for looking and for acting", () => {
-    expect(roomRefusal(undefined, viewer(), "look")).toBe("SW_ROOM_NOT_FOUND");
-    expect(roomRefusal(undefined, viewer({ membership: undefined }), "act")).toBe(
-      "SW_ROOM_NOT_FOUND",
-    );
-  });
-
-  test("whoever has not joined is no member: neither invited, nor gone, nor banned, nor knocking", () => {
-    for (const membership of ["invite", "leave", "ban", "knock", undefined] as const) {
-      expect(refusal({}, { membership }, "look")).toBe("SW_NOT_MEMBER");
-      expect(refusal({ state: "archived" }, { membership }, "act")).toBe("SW_NOT_MEMBER");
-    }
-  });
-
-  test("an archived or closed room can be looked at and not acted in", () => {
-    for (const state of ["archived", "closed"] as const) {
-      expect(refusal({ state }, {}, "look")).toBeUndefined();
-      expect(refusal({ state }, {}, "act")).toBe("SW_ROOM_FROZEN");
-    }
-  });
-
-  test("a sidekick room is read-only for its human, and open to its machines", () => {
-    const room_type = "sidekick";
-    expect(refusal({ room_type }, {}, "look")).toBeUndefined();
-    expect(refusal({ room_type }, {}, "act")).toBe("SW_ROOM_FORBIDDEN");
-    expect(refusal({ room_type }, { participant_type: "model" })).toBeUndefined();
-    expect(refusal({ room_type }, { participant_type: "helper" })).toBeUndefined();
-  });
-});
 
 describe("roomOf", () => {
   test("says what is documented of a room, with its instant on the wire's form", () => {
