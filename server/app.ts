@@ -5,10 +5,13 @@ import type { Deps } from "./deps.ts";
 import { admit, baseHeaders, refusal, type Shell, urlOf } from "./endpoint.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { meRoutes } from "./routes/me.ts";
+import { membershipRoutes } from "./routes/membership.ts";
+import { messageRoutes } from "./routes/messages.ts";
 import { movingRoutes } from "./routes/moving.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { presenceRoutes } from "./routes/presence.ts";
 import { removalRoutes } from "./routes/removal.ts";
+import { roomSettingsRoutes } from "./routes/room-settings.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { snoozeRoutes } from "./routes/snoozes.ts";
 import { typingRoutes } from "./routes/typing.ts";
@@ -42,6 +45,9 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(presenceRoutes(deps))
     .use(typingRoutes(deps))
     .use(roomRoutes(deps))
+    .use(roomSettingsRoutes(deps))
+    .use(membershipRoutes(deps))
+    .use(messageRoutes(deps))
     .use(meRoutes(deps))
     .use(snoozeRoutes(deps))
     .use(adminRoutes(deps))

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import { errorFields, type Log } from "./log.ts";
 import { NDJSON_TYPE } from "./ndjson.ts";
 import { noSuch } from "./refusals.ts";
+import type { PersonKey, RoomKey } from "./store/store.ts";
 
 /** What every endpoint stands on. */
 export interface Shell {
@@ -46,6 +47,14 @@ export interface Call<C, B, Q> {
   readonly url: URL;
   /** For those who read the body by themselves, as it comes. */
   readonly request: Request;
+}
+
+/** The room in the path of a call, and who calls. */
+export function roomIn({
+  caller: { tenant_id, participant_id },
+  params: { room_id = "" },
+}: Pick<Call<Caller, unknown, unknown>, "caller" | "params">): RoomKey & PersonKey {
+  return { tenant_id, participant_id, room_id };
 }
 
 interface Context {

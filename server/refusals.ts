@@ -43,6 +43,6 @@ export function roomError(code: ErrorCode): CodedError {
     case "SW_ROOM_FROZEN":
       return new CodedError(code, "This room is archived or closed");
     default:
-      return new CodedError(code, "This room is read-only for you");
+      return new CodedError(code, "This room does not let you do that");
   }
 }

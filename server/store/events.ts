@@ -1,7 +1,19 @@
 import type { EventFrame, JsonObject } from "@porchlight/core";
 import { isoOf } from "@porchlight/core";
 import { one, type Program, statement } from "./query.ts";
+import type { Tables } from "./schema.ts";
 import type { Announcement } from "./store.ts";
+
+/** What somebody says in a room; the only events that are counted, paged through and taken back. */
+export const MESSAGE = "swp.room.message";
+
+/** Who sends something to a room. Under the same uuid it is sent once. */
+export interface Sent {
+  readonly tenant_id: string;
+  readonly room_id: string;
+  readonly sender_id: string;
+  readonly event_uuid: string | undefined;
+}
 
 /** What a program that tells others returns: its result, and what is to be announced once it is durable. */
 export interface Told<T> {
@@ -68,6 +80,14 @@ const eventByUuid = statement<{
     .where("event_uuid", "=", p.event_uuid),
 );
 
+const eventById = statement<{ tenant_id: string; event_id: string }>()((db, p) =>
+  db
+    .selectFrom("events")
+    .selectAll()
+    .where("tenant_id", "=", p.tenant_id)
+    .where("event_id", "=", p.event_id),
+);
+
 const selectPosition = statement<{ tenant_id: string }>()((db, p) =>
   db.selectFrom("tenants").select("position").where("tenant_id", "=", p.tenant_id),
 );
@@ -101,17 +121,22 @@ export function* append(event: NewEvent, at: number): Program<EventFrame> {
 }
 
 /** The event that a sender has already sent to a room under this uuid. */
-export function* sentBefore(key: {
-  tenant_id: string;
-  room_id: string;
-  sender_id: string;
-  event_uuid: string;
-}): Program<EventFrame | undefined> {
-  const row = yield* one(eventByUuid, key);
+export function* sentBefore({ event_uuid, ...sent }: Sent): Program<EventFrame | undefined> {
+  if (event_uuid === undefined) return undefined;
+  const row = yield* one(eventByUuid, { ...sent, event_uuid });
   return row && frameOf(row);
 }
 
-function frameOf(row: {
+/** An event of a tenant, as it is stored. */
+export function* findEvent(key: {
+  tenant_id: string;
+  event_id: string;
+}): Program<Tables["events"] | undefined> {
+  return yield* one(eventById, key);
+}
+
+/** An event as it is told. */
+export function frameOf(row: {
   tenant_id: string;
   position: number;
   event_id: string;

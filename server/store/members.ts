@@ -1,5 +1,6 @@
 import {
   invalid,
+  invitedEngagement,
   type MemberBody,
   type MemberFacts,
   type Membership,
@@ -167,12 +168,8 @@ export function* openDirectRoom(
   const key = { tenant_id, room_id: known ?? `room-${making.newId()}` };
   if (known === undefined)
     yield* putRoom(key, { room_type: "dm", creator_id: participant_id }, making);
-  const first = yield* putMember({ ...key, participant_id }, { membership: "join" }, making);
-  const second = yield* putMember(
-    { ...key, participant_id: other },
-    { membership: "join" },
-    making,
-  );
+  const first = yield* joinDirectRoom({ ...key, participant_id }, making);
+  const second = yield* joinDirectRoom({ ...key, participant_id: other }, making);
   return { value: key.room_id, announcements: [...first.announcements, ...second.announcements] };
 }
 
@@ -182,6 +179,13 @@ export function* findDirectRoom(
   direct_key: string,
 ): Program<string | undefined> {
   return (yield* one(selectDirect, { tenant_id, direct_key }))?.room_id;
+}
+
+function* joinDirectRoom(key: RoomKey & PersonKey, making: Making): Program<Told<MemberFacts>> {
+  const { participant_type } = participantOf(yield* participantRow(key));
+  const isNew = (yield* findMember(key)) === undefined;
+  const engagement_mode = isNew ? invitedEngagement("dm", participant_type, "always") : undefined;
+  return yield* putMember(key, { membership: "join", engagement_mode }, making);
 }
 
 /** Who has joined a room or is invited. */

@@ -4,15 +4,18 @@ import { position, type Told } from "./events.ts";
 import { exported } from "./export.ts";
 import * as issued from "./issued-person.ts";
 import * as members from "./members.ts";
-import { appendEvent } from "./messages.ts";
+import * as membership from "./membership.ts";
+import * as messages from "./messages.ts";
 import { notificationRecords } from "./notification.ts";
 import { keep, kept, tenantsOfParticipant, tenantsOfRoom } from "./operation.ts";
 import * as people from "./people.ts";
 import * as preferences from "./preferences.ts";
 import type { Program } from "./query.ts";
+import { markRead } from "./read-marker.ts";
 import * as reading from "./reading.ts";
 import * as removal from "./removal.ts";
 import { restore } from "./restore.ts";
+import * as roomSettings from "./room-settings.ts";
 import { putRoom } from "./rooms.ts";
 import { MIGRATIONS } from "./schema.ts";
 import * as snoozes from "./snoozes.ts";
@@ -94,7 +97,20 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     putPlan: (key, plan, now) => told(documents.putPlan(key, plan, { now, newId })),
     putSidekick: (key, sidekick, now) => told(documents.putSidekick(key, sidekick, { now, newId })),
     putCall: (key, call, now) => told(documents.putCall(key, call, { now, newId })),
-    appendEvent: (key, body, now) => told(appendEvent(key, body, { now, newId })),
+    appendEvent: (key, body, now) => told(messages.appendEvent(key, body, { now, newId })),
+
+    send: (key, body, now) => told(messages.send(key, body, { now, newId })),
+    messages: (key, query) => db.read(messages.messages(key, query)),
+    join: (key, now) => told(membership.join(key, { now, newId })),
+    leave: (key, now) => told(membership.leave(key, { now, newId })),
+    invite: (key, id, now) => told(membership.invite(key, id, { now, newId, defaults })),
+    markRead: (key, marker, now) => told(markRead(key, marker, { now, newId })),
+    setNotificationMode: (key, mode, now) =>
+      told(roomSettings.setNotificationMode(key, mode, { now, newId })),
+    mute: (key, until, now) => told(roomSettings.mute(key, until, { now, newId })),
+    setEngagement: (key, body, now) => told(roomSettings.setEngagement(key, body, { now, newId })),
+    setResponseMode: (key, body, now) =>
+      told(roomSettings.setResponseMode(key, body, { now, newId, defaults })),
 
     deleteTenant: (tenant_id) => db.write(removal.deleteTenant(tenant_id)),
     deleteParticipant: (key, now) => told(removal.deleteParticipant(key, { now, newId })),

@@ -1,6 +1,7 @@
 import {
   type EventFrame,
   invalid,
+  isoOf,
   type JsonObject,
   type RoomBody,
   type RoomFacts,
@@ -10,7 +11,7 @@ import { append, type Told } from "./events.ts";
 import { present, tenantRow } from "./people.ts";
 import { one, type Program, statement } from "./query.ts";
 import type { Tables } from "./schema.ts";
-import type { Announcement, RoomKey } from "./store.ts";
+import type { Announcement, PersonKey, RoomKey } from "./store.ts";
 
 /** A room as it is stored. */
 export type RoomRow = Tables["rooms"];
@@ -121,6 +122,17 @@ export function* tell(
     body: { room_id, ...body },
   };
   return { frame: yield* append(event, making.now), to: { room_id, also } };
+}
+
+/** What a person's own devices are told of a room: it has no position, and nobody else hears of it. */
+export function tellOwn(
+  { tenant_id, room_id, participant_id }: RoomKey & PersonKey,
+  type: EventFrame["type"],
+  body: JsonObject,
+  { now, newId }: Making,
+): Announcement {
+  const frame = { type, id: `evt-${newId()}`, tenant_id, ts: isoOf(now), room_id, ...body };
+  return { frame, to: { participant_id } };
 }
 
 /** A room as core knows it. */

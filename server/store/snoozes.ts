@@ -1,8 +1,7 @@
 import { invalid, isoOf } from "@porchlight/core";
 import { noSuch, roomError } from "../refusals.ts";
-import type { Told } from "./events.ts";
+import { MESSAGE, type Told } from "./events.ts";
 import { findMember, membershipOf } from "./members.ts";
-import { MESSAGE } from "./messages.ts";
 import { personOf } from "./people.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import type { Making } from "./rooms.ts";

@@ -1,6 +1,7 @@
 import type {
   Call,
   EditedPreferences,
+  EngagementRequest,
   EventBody,
   EventFrame,
   JsonObject,
@@ -8,7 +9,9 @@ import type {
   Me,
   MemberBody,
   MemberFacts,
+  MessagesQuery,
   NotificationFacts,
+  NotificationMode,
   ParticipantBody,
   Plan,
   PreferenceEdit,
@@ -19,9 +22,12 @@ import type {
   ProfilePatch,
   ProfilesQuery,
   ReadFacts,
+  ReadMarkerRequest,
   RememberedPerson,
+  ResponseModeRequest,
   RoomBody,
   RoomFacts,
+  SendRequest,
   Sidekick,
   TenantBody,
   TokenBody,
@@ -91,6 +97,16 @@ export interface RoomReading {
   readonly sidekicks: readonly Sidekick[];
   readonly call: Call | undefined;
   readonly stream_position: number;
+}
+
+/** How far somebody has read a room. */
+export type ReadMarker = Pick<ReadFacts, "last_read_event_id" | "unread_count">;
+
+/** Some messages of a room, in the order that was asked for. */
+export interface MessagePage {
+  readonly events: readonly EventFrame[];
+  /** Where the next page begins; null where there is none. */
+  readonly next_from: number | null;
 }
 
 /** One of the caller's rooms in a list. */
@@ -220,7 +236,11 @@ export interface Store {
   putPlan(key: RoomKey, plan: Plan, now: number): Promise<void>;
   putSidekick(key: RoomKey, sidekick: Sidekick, now: number): Promise<void>;
   putCall(key: RoomKey, call: Call, now: number): Promise<void>;
-  /** Appends an event; the same `event_uuid` of the same sender in the same room answers the first one again. */
+  /**
+   * Appends an event; the same `event_uuid` of the same sender in the same room answers the first one again.
+   * A redaction MUST name a message of the room, else `SW_EVENT_NOT_FOUND`, of which nothing is kept but who
+   * sent it and when; a second one answers the first again.
+   */
   appendEvent(key: RoomKey, body: EventBody, now: number): Promise<EventFrame>;
 
   /** Removes a tenant with all that it has. `SW_TENANT_NOT_FOUND` where there is none. */
@@ -243,6 +263,39 @@ export interface Store {
    * It is of one moment, that of the first page, while others go on writing. MUST be run to its end or returned.
    */
   exported(tenant_id: string | undefined): AsyncGenerator<readonly ExportLine[], void>;
+
+  // What a member does in a room. The person of the key acts; whom the room does not let is
+  // refused as `roomRefusal` in core says, in the same transaction. Done again, it changes nothing.
+
+  /** Sends a message of the person's own, once under the same `event_uuid`. */
+  send(key: RoomKey & PersonKey, body: SendRequest, now: number): Promise<EventFrame>;
+  /** What was said in a room, since its beginning; what was taken back has an empty content. */
+  messages(key: RoomKey & PersonKey, query: MessagesQuery): Promise<MessagePage>;
+  join(key: RoomKey & PersonKey, now: number): Promise<MemberFacts>;
+  leave(key: RoomKey & PersonKey, now: number): Promise<MemberFacts>;
+  /**
+   * Invites a participant, who MUST exist, else `SW_NOT_FOUND`, and not be banned, else `SW_ROOM_FORBIDDEN`.
+   * An AI that is new in the room takes part as `invitedEngagement` in core says.
+   */
+  invite(key: RoomKey & PersonKey, participant_id: string, now: number): Promise<MemberFacts>;
+  /** Moves the read marker to an event of the room, else `SW_EVENT_NOT_FOUND`; tells the person's own devices alone. */
+  markRead(key: RoomKey & PersonKey, marker: ReadMarkerRequest, now: number): Promise<ReadMarker>;
+  /** Sets what to be notified of; tells the person's own devices alone. */
+  setNotificationMode(
+    key: RoomKey & PersonKey,
+    mode: NotificationMode,
+    now: number,
+  ): Promise<{ readonly notification_mode: NotificationMode }>;
+  /** Mutes the room until an instant, or unmutes it; tells the person's own devices alone. */
+  mute(
+    key: RoomKey & PersonKey,
+    until: number | null,
+    now: number,
+  ): Promise<{ readonly muted_until: string | null }>;
+  /** Sets how the room's AIs take part, or one that is in the room. Tells the room. */
+  setEngagement(key: RoomKey & PersonKey, body: EngagementRequest, now: number): Promise<void>;
+  /** Sets how the room's AIs answer, and with it the person's own preference; or how one that is in the room does. Tells the room. */
+  setResponseMode(key: RoomKey & PersonKey, body: ResponseModeRequest, now: number): Promise<void>;
 
   /** Everyone of whom presence has to know something although they have no device. */
   presenceFacts(): Promise<readonly PresenceFacts[]>;

@@ -77,6 +77,9 @@ const MEMBERS: Answers = {
   "admin token": FORBIDDEN,
 };
 
+/** About a room, by whom it has invited as well. */
+const INVITED: Answers = { ...MEMBERS, invitee: "200" };
+
 const ADMINISTRATORS: Answers = {
   ...STRANGERS,
   "of another tenant": FORBIDDEN,
@@ -91,6 +94,7 @@ const ADMINISTRATORS: Answers = {
 /** A row of the table: what is asked, and what it answers to whom. */
 interface Row {
   readonly answers: Answers;
+  /** In it, `$event` is a message in the room. */
   readonly body?: object;
   readonly query?: string;
 }
@@ -153,6 +157,22 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /v1/rooms/:room_id/sidekicks": { answers: MEMBERS },
   "GET /v1/rooms/:room_id/call": { answers: MEMBERS },
   "GET /v1/rooms/:room_id/read-state": { answers: MEMBERS },
+  "GET /v1/rooms/:room_id/messages": { answers: MEMBERS },
+  "POST /v1/rooms/:room_id/send": {
+    answers: MEMBERS,
+    body: { content: { msgtype: "text", body: "hello" } },
+  },
+  "POST /v1/rooms/:room_id/invite": { answers: MEMBERS, body: { participant_id: "ned" } },
+  "POST /v1/rooms/:room_id/join": { answers: INVITED },
+  "POST /v1/rooms/:room_id/leave": { answers: INVITED },
+  "PUT /v1/rooms/:room_id/read-marker": { answers: MEMBERS, body: { event_id: "$event" } },
+  "PUT /v1/rooms/:room_id/notification-mode": { answers: MEMBERS, body: { mode: "none" } },
+  "PUT /v1/rooms/:room_id/mute": { answers: MEMBERS, body: { until: "indefinite" } },
+  "PUT /v1/rooms/:room_id/ai/engagement": { answers: MEMBERS, body: { mode: "mention" } },
+  "PUT /v1/rooms/:room_id/ai/response-mode": {
+    answers: MEMBERS,
+    body: { mode: "streaming", participant_id: null },
+  },
 
   "PUT /v1/admin/tenants/:tenant_id": { answers: ADMINISTRATORS, body: {} },
   "PUT /v1/admin/participants/:participant_id": {
@@ -292,6 +312,12 @@ async function addressOf(server: TestServer, method: string, path: string): Prom
   return path.replaceAll(/:(\w+)/g, (_, name: string) => named[name] ?? `no ${name}`);
 }
 
+/** A body in which `$event` has become a message of Bob's. */
+async function bodyOf(server: TestServer, body: object | undefined): Promise<object | undefined> {
+  if (body === undefined) return undefined;
+  return JSON.parse(JSON.stringify(body).replace("$event", await eventIn(server)));
+}
+
 describe("the table of callers", () => {
   test("has a row for each endpoint of the server, and no other", async () => {
     await using server = await TestServer.start();
@@ -307,6 +333,7 @@ for (const [endpoint, { answers, body, query }] of Object.entries(TABLE)) {
     test("answers each kind of caller as the table says", async () => {
       await using server = await TestServer.start();
       const authorizations = await people(server);
+      const sent = await bodyOf(server, body);
       const answered: Record<string, string> = {};
       for (const caller of CALLERS) {
         const authorization = authorizations[caller];
@@ -314,7 +341,7 @@ for (const [endpoint, { answers, body, query }] of Object.entries(TABLE)) {
         const reply = await server.request(
           method,
           query === undefined ? address : `${address}?${query}`,
-          { headers: authorization === undefined ? {} : { authorization }, body },
+          { headers: authorization === undefined ? {} : { authorization }, body: sent },
         );
         const code = reply.body.error?.code;
         answered[caller] = code === undefined ? `${reply.status}` : `${reply.status} ${code}`;

@@ -35,8 +35,79 @@ async function snapshotOf(person: Person): Promise<RoomState> {
   return (await person.get(`/v1/rooms/${ROOM}/state`)).body.data;
 }
 
+/** Something that happens: by the administrator, or by a member, in whose paths the room's is left out. */
+interface Happening {
+  readonly by?: "ann" | "bob";
+  readonly method?: "PUT" | "POST";
+  readonly path: string;
+  /** In it, `$event` is what was said last. */
+  readonly body: object;
+}
+
+/** What a frame tells of that it does not say: a client takes a new snapshot then. */
+function isUnsaid({ type, response_mode }: Frame): boolean {
+  if (type === "swp.room.ai_engagement") return response_mode === null;
+  return /^swp\.(room\.(redaction|read_marker|notification_mode|mute)|me\.preferences)$/.test(type);
+}
+
 const anyone = fc.constantFrom(...OTHERS);
-const anyAct = fc.oneof(
+const anyMember = fc.constantFrom("ann" as const, "bob" as const);
+const anyOwnAct: fc.Arbitrary<Happening> = fc.oneof(
+  fc.record({
+    by: anyMember,
+    path: fc.constant("/read-marker"),
+    body: fc.record({ event_id: fc.constant("$event"), force: fc.boolean() }),
+  }),
+  fc.record({
+    by: anyMember,
+    path: fc.constant("/mute"),
+    body: fc.record({ until: fc.constantFrom(null, "indefinite") }),
+  }),
+  fc.record({
+    by: anyMember,
+    path: fc.constant("/notification-mode"),
+    body: fc.record({ mode: fc.constantFrom("all", "none") }),
+  }),
+  fc.record({
+    by: anyMember,
+    path: fc.constant("/ai/engagement"),
+    body: fc.record(
+      {
+        mode: fc.constantFrom("mention", "autonomous"),
+        participant_id: fc.constantFrom("ada", null),
+      },
+      { requiredKeys: ["mode"] },
+    ),
+  }),
+  fc.record({
+    by: anyMember,
+    path: fc.constant("/ai/response-mode"),
+    body: fc.record({
+      mode: fc.constantFrom("streaming", "conversational"),
+      participant_id: fc.constantFrom("ada", null),
+    }),
+  }),
+  fc.record({
+    by: anyMember,
+    method: fc.constant("POST" as const),
+    path: fc.constant("/send"),
+    body: fc.constant({ content: { msgtype: "m.text", body: "hi" } }),
+  }),
+  fc.record({
+    by: anyMember,
+    method: fc.constant("POST" as const),
+    path: fc.constant("/invite"),
+    body: fc.record({ participant_id: fc.constantFrom("eve", "ada") }),
+  }),
+  fc.record({
+    by: fc.constant("bob" as const),
+    method: fc.constant("POST" as const),
+    path: fc.constantFrom("/join", "/leave"),
+    body: fc.constant({}),
+  }),
+);
+const anyAct: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 8, arbitrary: anyOwnAct },
   fc.record({
     path: anyone.map((id) => `/rooms/${ROOM}/members/${id}`),
     body: fc.record(
@@ -56,6 +127,7 @@ const anyAct = fc.oneof(
         name: fc.constantFrom(null, "Lounge", "Bar"),
         topic: fc.constantFrom(null, "Tea"),
         engagement_mode: fc.constantFrom("always", "keyword"),
+        response_mode: fc.constantFrom(null, "streaming"),
       },
       { requiredKeys: [] },
     ),
@@ -86,10 +158,20 @@ const anyAct = fc.oneof(
     ),
   }),
   fc.record({
+    method: fc.constant("POST" as const),
     path: fc.constant(`/rooms/${ROOM}/events`),
     body: fc.record({
-      sender_id: fc.constantFrom("ann", "bob"),
+      sender_id: anyMember,
       content: fc.constant({ body: "hi" }),
+    }),
+  }),
+  fc.record({
+    method: fc.constant("POST" as const),
+    path: fc.constant(`/rooms/${ROOM}/events`),
+    body: fc.record({
+      sender_id: anyMember,
+      type: fc.constant("swp.room.redaction"),
+      content: fc.constant({ redacts: "$event" }),
     }),
   }),
   fc.record({
@@ -98,27 +180,48 @@ const anyAct = fc.oneof(
   }),
 );
 
+/** What somebody may not do is refused: nothing happens then. */
+async function perform(
+  server: TestServer,
+  { method = "PUT", path, body }: Happening,
+  said: string,
+  member: string | undefined,
+): Promise<void> {
+  await server.request(
+    method,
+    member === undefined ? `/v1/admin${path}` : `/v1/rooms/${ROOM}${path}`,
+    { token: member ?? server.adminToken, text: JSON.stringify(body).replace("$event", said) },
+  );
+}
+
+function saidLast(frames: readonly Frame[]): string | undefined {
+  const last = frames.findLast(({ type }) => type === "swp.room.message");
+  return typeof last?.id === "string" ? last.id : undefined;
+}
+
 describe("foldFrame", () => {
   test("keeps a snapshot what a new snapshot would be, whatever happens in the room", async () => {
     await using server = await TestServer.start();
     const ann = await server.person("ann");
-    for (const id of OTHERS)
-      await server.person(id, id === "ada" ? { participant_type: "model" } : {});
+    const bob = await server.person("bob");
+    const tokens = { ann: ann.token, bob: bob.token };
+    await server.person("eve");
+    await server.person("ada", { participant_type: "model" });
     const hears = await ann.stream();
     await server.room("elsewhere", [ann]);
     await fc.assert(
       fc.asyncProperty(fc.array(anyAct, { minLength: 1, maxLength: 12 }), async (acts) => {
-        await server.room(ROOM, [ann]);
+        await server.room(ROOM, [ann], { is_public: true });
         const follower = await followed(ann, hears);
-        for (const { path, body } of acts) {
-          // A message of someone who has not joined is refused: nothing happens then.
-          await server.request(path.endsWith("/events") ? "POST" : "PUT", `/v1/admin${path}`, {
-            token: server.adminToken,
-            body,
-          });
+        let said = "";
+        for (const act of acts) {
+          await perform(server, act, said, act.by && tokens[act.by]);
           await server.clock.advance(100);
+          const frames = await hears.heard();
+          follower.follow(frames);
+          if (frames.some(isUnsaid)) follower.state = await snapshotOf(ann);
+          said = saidLast(frames) ?? said;
         }
-        follower.follow(await hears.heard());
         expect(follower.state).toEqual(await snapshotOf(ann));
       }),
       trials(60),

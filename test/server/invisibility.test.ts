@@ -12,6 +12,8 @@ import type { Frame, StreamClient } from "../support/stream.ts";
  */
 
 const ROOM = "lounge";
+const PATH = `/v1/rooms/${ROOM}`;
+const RESPONSE_MODE = { mode: "streaming", participant_id: null };
 /** Longer than changes are held back, so that what is told late is told within its step. */
 const STEP_MS = 250;
 /** So short that two of them pass within the time for which changes are held back. */
@@ -23,6 +25,8 @@ type Act =
   | { readonly kind: "heartbeat"; readonly device: string; readonly state: "online" | "idle" }
   | { readonly kind: "choose"; readonly state: "busy" | "idle" | "online" | "appear_offline" }
   | { readonly kind: "preferences" | "snooze" | "look" | "stopTyping" | "message" }
+  | { readonly kind: "readMarker" | "mute" | "notificationMode" }
+  | { readonly kind: "leaveRoom" | "joinRoom" | "invite" | "engagement" | "responseMode" }
   | { readonly kind: "profile"; readonly name: string };
 
 const device = fc.constantFrom("laptop", "phone");
@@ -41,6 +45,19 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
       "message" as const,
     ),
   }),
+  fc.record({
+    kind: fc.constantFrom(
+      "readMarker" as const,
+      "mute" as const,
+      "notificationMode" as const,
+      "leaveRoom" as const,
+      "joinRoom" as const,
+      "joinRoom" as const,
+      "invite" as const,
+      "engagement" as const,
+      "responseMode" as const,
+    ),
+  }),
   fc.record({ kind: fc.constant("profile" as const), name: fc.constantFrom("Ann", "Anna") }),
 );
 const anyChoice: fc.Arbitrary<Act> = fc.record({
@@ -51,7 +68,15 @@ const anyChoice: fc.Arbitrary<Act> = fc.record({
 const hideAgain: fc.Arbitrary<Act> = fc.constant({ kind: "choose", state: "appear_offline" });
 
 /** Ann's acts that others may see also while she hides. */
-const PUBLIC: readonly Act["kind"][] = ["message", "profile"];
+const PUBLIC: readonly Act["kind"][] = [
+  "message",
+  "profile",
+  "leaveRoom",
+  "joinRoom",
+  "invite",
+  "engagement",
+  "responseMode",
+];
 
 /** One of the two histories, in a server of its own. */
 class History {
@@ -81,7 +106,8 @@ class History {
   static async begin(): Promise<History> {
     const server = await TestServer.start();
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
-    await server.room(ROOM, [ann, bob]);
+    await server.person("cy");
+    await server.room(ROOM, [ann, bob], { is_public: true });
     const said = { sender_id: "bob", content: { body: "hello" } };
     const { body } = await server.admin("POST", `/rooms/${ROOM}/events`, said);
     return new History(server, ann, bob, { hears: await bob.stream(), message: body.data.id });
@@ -134,16 +160,44 @@ class History {
         await this.#ann.get(`/v1/rooms/${ROOM}/state`);
         break;
       case "message":
-        await this.server.admin("POST", `/rooms/${ROOM}/events`, {
-          sender_id: "ann",
-          content: { body: "hi" },
-        });
+        await this.#ann.post(`${PATH}/send`, { content: { msgtype: "m.text", body: "hi" } });
+        break;
+      case "readMarker":
+      case "mute":
+      case "notificationMode":
+        await this.#doPrivately(act.kind);
+        break;
+      case "leaveRoom":
+        await this.#ann.post(`${PATH}/leave`, {});
+        break;
+      case "joinRoom":
+        await this.#ann.post(`${PATH}/join`, {});
+        break;
+      case "invite":
+        await this.#ann.post(`${PATH}/invite`, { participant_id: "cy" });
+        break;
+      case "engagement":
+        await this.#ann.put(`${PATH}/ai/engagement`, { mode: "mention" });
+        break;
+      case "responseMode":
+        await this.#ann.put(`${PATH}/ai/response-mode`, RESPONSE_MODE);
         break;
       case "profile":
         await this.#ann.put("/v1/me", { display_name: act.name });
         break;
       default:
         act satisfies never;
+    }
+  }
+
+  /** Does what concerns nobody else in the room; where Ann has left it, it is refused. */
+  async #doPrivately(kind: "readMarker" | "mute" | "notificationMode"): Promise<void> {
+    if (kind === "mute") await this.#ann.put(`${PATH}/mute`, { until: "indefinite" });
+    else if (kind === "notificationMode")
+      await this.#ann.put(`${PATH}/notification-mode`, { mode: "none" });
+    else {
+      const { data = [] } = (await this.#ann.get(`${PATH}/messages?limit=1`)).body;
+      await this.#ann.put(`${PATH}/read-marker`, { event_id: data[0]?.id ?? "none", force: true });
     }
   }
 
@@ -310,8 +364,11 @@ describe("appearing offline", () => {
       true,
     ],
     "with private acts": [
-      [{ kind: "open", device: "laptop", state: "online" }],
+      [{ kind: "open", device: "laptop", state: "online" }, { kind: "message" }],
       [
+        { kind: "readMarker" },
+        { kind: "mute" },
+        { kind: "notificationMode" },
         { kind: "preferences" },
         { kind: "snooze" },
         { kind: "look" },
@@ -320,7 +377,15 @@ describe("appearing offline", () => {
     ],
     "with acts that others may see": [
       [{ kind: "open", device: "laptop", state: "idle" }],
-      [{ kind: "message" }, { kind: "profile", name: "Anna" }],
+      [
+        { kind: "message" },
+        { kind: "profile", name: "Anna" },
+        { kind: "engagement" },
+        { kind: "responseMode" },
+        { kind: "invite" },
+        { kind: "leaveRoom" },
+        { kind: "joinRoom" },
+      ],
     ],
     "out of a state set by hand": [
       [

@@ -14,7 +14,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   q: "participant",
   room_id: "room",
   event_id: "event",
-  from: "event",
   task_id: "task",
   token_id: "token",
   device_id: "device",

@@ -22,7 +22,7 @@ export interface OddRequest extends WireRequest {
   readonly endpoint: Endpoint;
 }
 
-/** A body that each endpoint accepts; the query goes with it. */
+/** A body that each endpoint accepts; the query goes with it. In it, `$event` is a message in the room. */
 export const SAMPLES: Readonly<Record<string, object>> = {
   "PUT /v1/me": { display_name: "Ann", avatar_url: "https://x.example/a.png", bio: "b" },
   "PUT /v1/me/preferences": {
@@ -46,6 +46,16 @@ export const SAMPLES: Readonly<Record<string, object>> = {
   "POST /v1/presence/query": { ids: ["ann", "bob", "nobody"] },
   "PUT /v1/typing": { room_id: "lounge", typing: true, device_id: "laptop" },
   "POST /v1/rooms/dm": { participant_id: "bob" },
+  "PUT /v1/rooms/:room_id/read-marker": { event_id: "$event", force: true },
+  "PUT /v1/rooms/:room_id/notification-mode": { mode: "mentions" },
+  "PUT /v1/rooms/:room_id/mute": { until: "2027-01-31T12:00:00.000Z" },
+  "PUT /v1/rooms/:room_id/ai/engagement": { mode: "mention", participant_id: null },
+  "PUT /v1/rooms/:room_id/ai/response-mode": { mode: "streaming", participant_id: null },
+  "POST /v1/rooms/:room_id/send": {
+    content: { msgtype: "m.text", body: "hello", mentions: ["bob"], deep: { key: [1] } },
+    event_uuid: "uuid-1",
+  },
+  "POST /v1/rooms/:room_id/invite": { participant_id: "zoe" },
   "PUT /v1/admin/tenants/:tenant_id": { slug: "acme", name: "Acme", features: { a: [1] } },
   "PUT /v1/admin/participants/:participant_id": {
     display_name: "Zoe",
@@ -92,6 +102,7 @@ export const SAMPLES: Readonly<Record<string, object>> = {
 /** The query of each endpoint that takes one. */
 export const QUERIES: Readonly<Record<string, string>> = {
   "GET /v1/presence": "ids=ann,bob&ids=nobody",
+  "GET /v1/rooms/:room_id/messages": "limit=5&from=100&direction=forward",
   "GET /v1/profiles": "q=a&limit=5&offset=0",
 };
 
@@ -105,7 +116,7 @@ const ODD_VALUES =
     " ",
   );
 const QUERY_KEYS =
-  "ids q limit offset tenant_id token device_id instance state idle_for_ms since presence __proto__ ids[] %zz constructor".split(
+  "ids q limit offset from direction tenant_id token device_id instance state idle_for_ms since presence __proto__ ids[] %zz constructor".split(
     " ",
   );
 const TYPES = [
@@ -161,7 +172,7 @@ export function oddRequests(
       method: mostly(fc.constant(endpoint.method), fc.constantFrom(...METHODS)),
       target: targets(endpoint.path, QUERIES[name], paramsFor(endpoint, known)),
       headers: headers(known.tokens),
-      body: bodies(SAMPLES[name]),
+      body: bodies(sampleOf(name, known)),
       chunked: mostly(fc.constant(false), fc.constant(true)),
     });
     return requests.map((request) => ({
@@ -174,6 +185,13 @@ export function oddRequests(
 /** By the endpoint, not by its method: an odd method may be the one that takes away. */
 function paramsFor({ path }: Endpoint, { params, spareParams }: Known): Known["params"] {
   return /^\/v1\/admin\/[a-z]+\/:\w+$/.test(path) ? { ...params, ...spareParams } : params;
+}
+
+/** The body of an endpoint, in which it names what exists. */
+function sampleOf(name: string, { params }: Known): object | undefined {
+  const sample = SAMPLES[name];
+  if (sample === undefined) return undefined;
+  return JSON.parse(JSON.stringify(sample).replace("$event", params.event_id ?? "evt-1"));
 }
 
 /** A request as a failure shows it. */

@@ -2,10 +2,12 @@ import { describe } from "bun:test";
 import type { MakeDatabase } from "../../support/store.ts";
 import { issuedConformance } from "./conformance/issued-person.ts";
 import { membershipConformance } from "./conformance/membership.ts";
+import { messagesConformance } from "./conformance/messages.ts";
 import { movingConformance } from "./conformance/moving.ts";
 import { peopleConformance } from "./conformance/people.ts";
 import { promisesConformance } from "./conformance/promises.ts";
 import { readingConformance } from "./conformance/reading.ts";
+import { roomWritesConformance } from "./conformance/room-writes.ts";
 import { roomsConformance } from "./conformance/rooms.ts";
 import { snoozesConformance } from "./conformance/snoozes.ts";
 import { tenantsConformance } from "./conformance/tenants.ts";
@@ -22,5 +24,7 @@ export function storeConformance(name: string, makeDatabase: MakeDatabase): void
     readingConformance(makeDatabase);
     snoozesConformance(makeDatabase);
     movingConformance(makeDatabase);
+    roomWritesConformance(makeDatabase);
+    messagesConformance(makeDatabase);
   });
 }

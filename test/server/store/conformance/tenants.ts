@@ -212,6 +212,30 @@ const DO = {
       { sender_id: person.participant_id, content: { text }, event_uuid: text },
       NOW,
     ),
+  say: (store, { room, person, text }) =>
+    store.send(
+      { ...room, ...person },
+      { content: { msgtype: "t", body: text }, event_uuid: text },
+      NOW,
+    ),
+  come: (store, { room, person }) => store.join({ ...room, ...person }, NOW),
+  go: (store, { room, person }) => store.leave({ ...room, ...person }, NOW),
+  invite: (store, { room, person }) => store.invite({ ...room, ...person }, "cy", NOW),
+  read: (store, { room, person, text }) =>
+    // By the name that the other tenant's events have: it must not be found.
+    store.markRead({ ...room, ...person }, { event_id: `evt-globex-${text === "x" ? 5 : 6}` }, NOW),
+  mute: (store, { room, person }) => store.mute({ ...room, ...person }, NOW + 1, NOW),
+  notify: (store, { room, person }) =>
+    store.setNotificationMode({ ...room, ...person }, "none", NOW),
+  flip: (store, { room, person }) =>
+    store.setResponseMode({ ...room, ...person }, { mode: "streaming", participant_id: null }, NOW),
+  engage: (store, { room, person }) =>
+    store.setEngagement({ ...room, ...person }, { mode: "mention" }, NOW),
+  redact: (store, { room, person, text }) => {
+    const content = { redacts: `evt-globex-${text === "x" ? 5 : 6}` };
+    const { participant_id: sender_id } = person;
+    return store.appendEvent(room, { sender_id, type: "swp.room.redaction", content }, NOW);
+  },
   plan: (store, { room, text }) => store.putPlan(room, { id: text, state: "running" }, NOW),
   sidekick: (store, { room, text }) => store.putSidekick(room, { task_id: text, status: "x" }, NOW),
   call: (store, { room, text }) => store.putCall(room, { call_id: text, ended_at: null }, NOW),
@@ -298,12 +322,19 @@ async function allOf({ store, announced }: TestStore, tenant_id: string): Promis
     };
   });
   const rooms = ROOMS.map((room_id) => store.room({ tenant_id, room_id }, "ann", EVERYTHING));
+  const said = ROOMS.map((room_id) =>
+    store.messages(
+      { tenant_id, room_id, participant_id: "ann" },
+      { limit: 200, direction: "forward" },
+    ),
+  );
   return {
     position: await store.position(tenant_id),
     profiles: await store.profiles(tenant_id, { q: "", limit: 200, offset: 0 }),
     facts: facts.filter((each) => each.tenant_id === tenant_id),
     people: await Promise.all(people),
     rooms: await Promise.all(rooms),
+    said: await Promise.allSettled(said),
     announced: announced.filter(({ frame }) => frame.tenant_id === tenant_id),
   };
 }
