@@ -27,6 +27,8 @@ export interface NewEvent {
   readonly event_id: string;
   readonly type: EventFrame["type"];
   readonly room_id?: string | undefined;
+  /** Who may see it besides those who have joined the room. */
+  readonly subject_id?: string | undefined;
   readonly sender_id?: string | undefined;
   readonly event_uuid?: string | undefined;
   /** What the frame says besides id, type, tenant, instant and position. */
@@ -46,6 +48,7 @@ const insertEvent = statement<{
   position: number;
   event_id: string;
   room_id: string | null;
+  subject_id: string | null;
   sender_id: string | null;
   type: string;
   at: number;
@@ -57,6 +60,7 @@ const insertEvent = statement<{
     position: p.position,
     event_id: p.event_id,
     room_id: p.room_id,
+    subject_id: p.subject_id,
     sender_id: p.sender_id,
     type: p.type,
     at: p.at,
@@ -99,7 +103,7 @@ export function* position(tenant_id: string): Program<number> {
 
 /** Gives an event the next position of its tenant and writes it down. */
 export function* append(event: NewEvent, at: number): Program<EventFrame> {
-  const { tenant_id, event_id, type, room_id, sender_id, event_uuid, body } = event;
+  const { tenant_id, event_id, type, room_id, subject_id, sender_id, event_uuid, body } = event;
   const next = yield* one(nextPosition, { tenant_id });
   if (next === undefined)
     throw new Error(`Cannot append an event as tenant "${tenant_id}" does not exist`);
@@ -114,6 +118,7 @@ export function* append(event: NewEvent, at: number): Program<EventFrame> {
   yield* one(insertEvent, {
     ...row,
     room_id: room_id ?? null,
+    subject_id: subject_id ?? null,
     sender_id: sender_id ?? null,
     event_uuid: event_uuid ?? null,
   });

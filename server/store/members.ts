@@ -12,6 +12,7 @@ import { participantOf, participantRow, present } from "./people.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import { type Making, putRoom, type RoomRow, roomRow, saveRoom, tell } from "./rooms.ts";
 import type { Tables } from "./schema.ts";
+import { noteStay } from "./stays.ts";
 import type { Announcement, PersonKey, RoomKey } from "./store.ts";
 
 /** A membership as it is stored. */
@@ -264,7 +265,8 @@ function* tellMember(
       0,
     );
     const body = { participant_id, membership, member, engagement_mode };
-    told.push(yield* tell(after, "swp.room.member", body, making, [participant_id]));
+    told.push(yield* tell(after, "swp.room.member", body, making, participant_id));
+    yield* noteStay(after, before?.membership === "join", membership === "join");
   }
   if ((before?.engagement_mode ?? null) !== engagement_mode) {
     const body = { participant_id, mode: engagement_mode };

@@ -14,6 +14,7 @@ import type { Program } from "./query.ts";
 import { markRead } from "./read-marker.ts";
 import * as reading from "./reading.ts";
 import * as removal from "./removal.ts";
+import { replay } from "./replay.ts";
 import { restore } from "./restore.ts";
 import * as roomSettings from "./room-settings.ts";
 import { putRoom } from "./rooms.ts";
@@ -159,6 +160,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     room: (key, viewer, parts) => db.read(reading.room(key, viewer, parts)),
     roomsOf: (key) => db.read(reading.roomsOf(key)),
     standing: (key) => db.read(reading.standing(key)),
+    replay: (key, since, options) => db.read(replay(key, since, options)),
     openDirectRoom: (key, other, now) => told(members.openDirectRoom(key, other, { now, newId })),
     position: (tenant_id) => db.read(position(tenant_id)),
 

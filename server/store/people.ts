@@ -45,6 +45,7 @@ const upsertTenant = statement<TenantRow>()((db, p) =>
       name: p.name,
       features_json: p.features_json,
       position: p.position,
+      unreplayable: p.unreplayable,
     })
     .onConflict((conflict) =>
       conflict
@@ -160,6 +161,7 @@ export function* putTenant(tenant_id: string, body: TenantBody): Program<Me["ten
     features_json:
       body.features === undefined ? (known?.features_json ?? "{}") : JSON.stringify(body.features),
     position: known?.position ?? 0,
+    unreplayable: known?.unreplayable ?? 0,
   };
   yield* one(upsertTenant, row);
   return tenantOf(row);

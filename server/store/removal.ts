@@ -4,6 +4,7 @@ import { participantOf, participantRow, personOf, tenantRow } from "./people.ts"
 import { all, one, type Program, type Statement, statement } from "./query.ts";
 import { findRoom, type Making, roomRow, saveRoom, tell } from "./rooms.ts";
 import type { Tables } from "./schema.ts";
+import { noteStay } from "./stays.ts";
 import type { Announcement, PersonKey, RoomKey } from "./store.ts";
 
 /** Every table with rows of a tenant. A table that is missing here does not compile. */
@@ -11,6 +12,7 @@ const TENANT_TABLES: Readonly<Record<Exclude<keyof Tables, "kept">, true>> = {
   snoozes: true,
   documents: true,
   events: true,
+  stays: true,
   members: true,
   rooms: true,
   tokens: true,
@@ -21,6 +23,7 @@ const TENANT_TABLES: Readonly<Record<Exclude<keyof Tables, "kept">, true>> = {
 };
 const PERSON_TABLES = [
   "snoozes",
+  "stays",
   "members",
   "tokens",
   "outboxes",
@@ -53,7 +56,7 @@ const removeRoom = ROOM_TABLES.map((table) =>
 const selectShown = statement<RoomKey & { join: string; invite: string }>()((db, p) =>
   db
     .selectFrom("members")
-    .select("participant_id")
+    .select(["participant_id", "membership"])
     .where("tenant_id", "=", p.tenant_id)
     .where("room_id", "=", p.room_id)
     .where("membership", "in", [p.join, p.invite])
@@ -82,9 +85,14 @@ export function* deleteRoom(key: RoomKey, making: Making): Program<Told<undefine
   const also = shown.map(({ participant_id }) => participant_id);
   yield* removeFrom(removeRoom, { tenant_id, room_id });
   const body = { state: "closed", deleted: true };
-  // Whatever else is kept by position of who was in the room when, ends at the position of this event.
-  const told = yield* tell({ tenant_id, room_id }, "swp.room.state", body, making, also);
-  return { value: undefined, announcements: [told] };
+  const { frame } = yield* tell({ tenant_id, room_id }, "swp.room.state", body, making);
+  for (const { participant_id, membership } of shown) {
+    const stay = { tenant_id, room_id, participant_id };
+    // Who was only invited is told too, and of nothing else.
+    if (membership === "invite") yield* noteStay(stay, false, true);
+    yield* noteStay(stay, true, false);
+  }
+  return { value: undefined, announcements: [{ frame, to: { room_id, also } }] };
 }
 
 /** Removes a person, who leaves every room. What they have sent stays. */

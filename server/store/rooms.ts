@@ -105,22 +105,24 @@ export function* saveRoom(row: RoomRow): Program<void> {
   yield* one(upsertRoom, row);
 }
 
-/** Appends something that happened in a room, to be told to those who have joined it, and to `also`. */
+/** Appends something that happened in a room, to be told to those who have joined it, and to whom it is about. */
 export function* tell(
   key: RoomKey,
   type: EventFrame["type"],
   body: JsonObject,
   making: Making,
-  also: readonly string[] = [],
+  subject_id?: string,
 ): Program<Announcement> {
   const { tenant_id, room_id } = key;
   const event = {
     tenant_id,
     room_id,
+    subject_id,
     type,
     event_id: `evt-${making.newId()}`,
     body: { room_id, ...body },
   };
+  const also = subject_id === undefined ? [] : [subject_id];
   return { frame: yield* append(event, making.now), to: { room_id, also } };
 }
 

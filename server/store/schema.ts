@@ -12,6 +12,8 @@ export interface Tables {
     features_json: string;
     /** The position of the tenant's last event. */
     position: number;
+    /** Who could see what is not known of events up to this position: they are older than the notes of it. */
+    unreplayable: number;
   };
   participants: {
     tenant_id: string;
@@ -75,6 +77,8 @@ export interface Tables {
     position: number;
     event_id: string;
     room_id: string | null;
+    /** Who may see it besides those who have joined the room. */
+    subject_id: string | null;
     sender_id: string | null;
     type: string;
     at: number;
@@ -82,6 +86,14 @@ export interface Tables {
     body_json: string;
     event_uuid: string | null;
     redacted_at: number | null;
+  };
+  /** When who has been in a room: from the event of the join to that of the end, both included. Null while it lasts. */
+  stays: {
+    tenant_id: string;
+    participant_id: string;
+    room_id: string;
+    from_position: number;
+    to_position: number | null;
   };
   documents: {
     tenant_id: string;
@@ -266,4 +278,32 @@ export const MIGRATIONS: readonly ((
       .columns(["until", "fired_at"])
       .where("fired_at", "is", null),
   ],
+  (schema) => [
+    schema.alterTable("events").addColumn("subject_id", "text"),
+    schema
+      .alterTable("tenants")
+      .addColumn("unreplayable", "bigint", (column) => column.notNull().defaultTo(0)),
+    schema
+      .createTable("stays")
+      .addColumn("tenant_id", "text", (column) => column.notNull())
+      .addColumn("participant_id", "text", (column) => column.notNull())
+      .addColumn("room_id", "text", (column) => column.notNull())
+      .addColumn("from_position", "bigint", (column) => column.notNull())
+      .addColumn("to_position", "bigint")
+      .addPrimaryKeyConstraint("stays_key", [
+        "tenant_id",
+        "participant_id",
+        "room_id",
+        "from_position",
+      ]),
+    written("update tenants set unreplayable = position"),
+    written(
+      "insert into stays (tenant_id, participant_id, room_id, from_position) select members.tenant_id, participant_id, room_id, position from members join tenants on tenants.tenant_id = members.tenant_id where membership = 'join'",
+    ),
+  ],
 ];
+
+/** A step in SQL that every database understands. */
+function written(sql: string): { compile(): { readonly sql: string } } {
+  return { compile: () => ({ sql }) };
+}

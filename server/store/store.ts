@@ -82,6 +82,20 @@ export interface Announcement {
   readonly restored?: boolean;
 }
 
+/** What a person could see of what happened after a position. */
+export interface Replayed {
+  /** Whether it cannot be told: what is asked for is too old, or has not happened. */
+  readonly isGap: boolean;
+  /** In order; none after a gap. */
+  readonly events: readonly EventFrame[];
+  /** Everything up to this position is in `events`, or was not for this person. */
+  readonly cursor: number;
+  /** The position of the tenant's last event. */
+  readonly position: number;
+  /** The ids of the rooms that the person has joined at `position`; empty while `cursor` is below it. */
+  readonly rooms: readonly string[];
+}
+
 /** The parts of a room that a reader may ask for; what was not asked for is empty, and everything for who has not joined. */
 export type RoomPart = "members" | "read" | "plan" | "sidekicks" | "call";
 
@@ -365,6 +379,17 @@ export interface Store {
   ): Promise<{ readonly rooms: readonly string[]; readonly position: number }>;
   /** The direct room of two people, opened if there is none; whoever has left it is back. `SW_NOT_FOUND` when the other does not exist. */
   openDirectRoom(key: PersonKey, other: string, now: number): Promise<string>;
+  /**
+   * What a person may see of what happened after `since`, at most `limit` events, and not necessarily to
+   * the end: until `cursor` is `position`, there may be more. Of a room these are the events of the
+   * person's stays in it, their first and last ones included, and those about the person. A `since` more
+   * than `retained` below the tenant's position, or above it, is a gap.
+   */
+  replay(
+    key: PersonKey,
+    since: number,
+    options: { readonly limit: number; readonly retained: number },
+  ): Promise<Replayed>;
   /** The position of a tenant's last event; 0 before the first. */
   position(tenant_id: string): Promise<number>;
 

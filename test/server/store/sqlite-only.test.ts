@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import type { CodedError } from "@porchlight/core";
-import { openStore, type StoreOptions } from "@porchlight/server/store";
+import { openStore, type Replayed, type StoreOptions } from "@porchlight/server/store";
 import Database from "better-sqlite3";
 import { Child } from "../../support/child.ts";
 import { TestServer } from "../../support/server.ts";
@@ -45,6 +45,34 @@ describe("openStore()", () => {
     expect(before.length).toBeGreaterThan(0);
   });
 
+  test("brings a file of before there was a replay up to date: what came before is a gap, what comes after is not", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("older.db");
+    await using old = await TestStore.on(() => ({
+      open: () => openStore(options(file)),
+      [Symbol.asyncDispose]: async () => undefined,
+    }));
+    await old.room("lobby", ["ann", "bob"]);
+    await old.member(LOBBY, "bob", { membership: "leave" });
+    const position = await old.store.position("acme");
+    await old.store.close();
+    using written = new Look(file);
+    // As the version before left it; nothing has been added to the tables since.
+    const version = Number(written.db.pragma("user_version", { simple: true }));
+    written.db.exec(
+      "drop table stays; alter table events drop column subject_id; alter table tenants drop column unreplayable",
+    );
+    written.db.pragma(`user_version = ${version - 1}`);
+    const store = openStore(options(file));
+    await store.appendEvent(LOBBY, { sender_id: "ann", content: {} }, NOW);
+    const replay = (participant_id: string, since: number): Promise<Replayed> =>
+      store.replay({ ...LOBBY, participant_id }, since, { limit: 100, retained: 10_000 });
+    expect(await replay("ann", position - 1)).toMatchObject({ isGap: true });
+    expect(await replay("ann", position)).toMatchObject({ isGap: false, events: [{}] });
+    expect(await replay("bob", position)).toMatchObject({ isGap: false, events: [] });
+    await store.close();
+  });
+
   test("keeps a database in memory in no file", async () => {
     const [one, two] = [openStore(options(":memory:")), openStore(options(":memory:"))];
     await one.putTenant("acme", {});
@@ -86,6 +114,36 @@ describe("openStore()", () => {
         upTo(written.events().length),
       );
     }
+  });
+});
+
+describe("positions", () => {
+  test("have no gap and no repeat, whoever writes at once: many requests, and another process", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("busy.db");
+    await using server = await TestServer.start({ file });
+    const people = await Promise.all(["bob", "cy"].map((id) => server.person(id)));
+    await server.room("hall", people);
+    await using child = Child.script("sqlite-writer.ts", "200");
+    child.tell(file);
+    await child.printed((line) => line.includes("answered"));
+    const replies = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        index % 2 === 0
+          ? server.request("POST", "/v1/admin/rooms/hall/events", {
+              token: server.adminToken,
+              body: { sender_id: "bob", content: {} },
+            })
+          : people[1]?.put("/v1/me", { bio: `${index}` }),
+      ),
+    );
+    await child.printed((line) => line === `${file} done`);
+    expect(replies.filter((reply) => reply?.status !== 200)).toEqual([]);
+    using written = new Look(file);
+    const events = written.events();
+    expect(events.map(({ position }) => position)).toEqual(upTo(events.length));
+    expect(events).toEqual(expect.arrayContaining(answeredIn(child.lines, file)));
+    expect(events.length).toBeGreaterThanOrEqual(400);
   });
 });
 
@@ -152,6 +210,21 @@ describe("Store, on SQLite", () => {
       "begin immediate",
       "commit",
     ]);
+  });
+
+  test("a page of a replay is found by position, and who may see it by their stays", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("replay.db");
+    const statements: string[] = [];
+    const store = openStore({ ...options(file), trace: (sql) => void statements.push(sql) });
+    await store.putTenant("acme", {});
+    statements.length = 0;
+    await store.replay({ tenant_id: "acme", participant_id: "ann" }, 0, { limit: 9, retained: 9 });
+    using written = new Look(file);
+    const plans = statements.slice(1, -1).map((sql) => written.plan(sql));
+    for (const plan of plans) expect(plan).not.toMatch(/\bSCAN\b|TEMP B-TREE/);
+    expect(plans.filter((plan) => /position>\? AND position<\?/.test(plan))).toHaveLength(1);
+    await store.close();
   });
 
   test("while another process writes, requests that only read are answered, and writes wait for it", async () => {

@@ -7,6 +7,7 @@ import { movingConformance } from "./conformance/moving.ts";
 import { peopleConformance } from "./conformance/people.ts";
 import { promisesConformance } from "./conformance/promises.ts";
 import { readingConformance } from "./conformance/reading.ts";
+import { replayConformance } from "./conformance/replay.ts";
 import { roomWritesConformance } from "./conformance/room-writes.ts";
 import { roomsConformance } from "./conformance/rooms.ts";
 import { snoozesConformance } from "./conformance/snoozes.ts";
@@ -26,5 +27,6 @@ export function storeConformance(name: string, makeDatabase: MakeDatabase): void
     movingConformance(makeDatabase);
     roomWritesConformance(makeDatabase);
     messagesConformance(makeDatabase);
+    replayConformance(makeDatabase);
   });
 }
