@@ -143,6 +143,7 @@ export {
   SidekickBody,
   SnoozeRequest,
   StreamQuery,
+  SyncQuery,
   TenantBody,
   TenantQuery,
   TokenBody,

@@ -324,6 +324,24 @@ export const ProfilesQuery: Schema<ProfilesQuery> = z.object({
   offset: counted("0"),
 });
 
+/** `GET /v1/sync`; values arrive as texts. */
+export interface SyncQuery {
+  /** The position up to which everything is known. */
+  readonly since?: number | undefined;
+  readonly limit: number;
+  /** How long to wait for something to happen, in milliseconds. */
+  readonly timeout: number;
+}
+export const SyncQuery: Schema<SyncQuery> = z.object({
+  since: optional(numeral),
+  limit: counted("100").check(
+    z.refine((limit) => limit >= 1 && limit <= 500, { error: "must be 1 to 500" }),
+  ),
+  timeout: counted("30000").check(
+    z.refine((timeout) => timeout <= 60_000, { error: "must be 0 to 60000" }),
+  ),
+});
+
 /** A frame from the client. Keys that are not known are ignored, so that newer clients can talk to older servers. */
 export const ClientFrameSchema: Schema<ClientFrame> = z.discriminatedUnion(
   "type",

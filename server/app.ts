@@ -14,8 +14,13 @@ import { removalRoutes } from "./routes/removal.ts";
 import { roomSettingsRoutes } from "./routes/room-settings.ts";
 import { roomRoutes } from "./routes/rooms.ts";
 import { snoozeRoutes } from "./routes/snoozes.ts";
+import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./routes/stream.ts";
+import { syncRoutes } from "./routes/sync.ts";
 import { typingRoutes } from "./routes/typing.ts";
-import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./stream.ts";
+
+/** What the runtime takes for the silence of a socket. */
+const LEAST_IDLE_SECONDS = 120;
+const MOST_IDLE_SECONDS = 960;
 
 /** What a server must be told for streams to be what they promise to be. */
 export interface WebsocketOptions {
@@ -27,14 +32,15 @@ export interface WebsocketOptions {
 }
 
 /** Such options, for the configured limits. */
-export function websocketOptions({ limits }: Config): WebsocketOptions {
+export function websocketOptions({ limits, timings }: Config): WebsocketOptions {
   return {
     maxPayloadLength: Math.max(SUBSCRIBE_MAX_BYTES, limits.frame_max_bytes),
     // The hub lets go of whoever does not read long before; what outruns it is closed, never dropped in silence.
     backpressureLimit: 16 * limits.backlog_max_bytes,
     closeOnBackpressureLimit: true,
-    // The hub pings by itself, so that a socket which does not answer is told why it is closed.
-    idleTimeout: 0,
+    // The hub pings by itself, so that a socket which does not answer is told why it is closed. This is only
+    // for those that were told and do not even read that: what waits for them would be kept for good.
+    idleTimeout: idleSeconds(timings.ping_ms),
     sendPings: false,
   };
 }
@@ -54,6 +60,7 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(removalRoutes(deps))
     .use(movingRoutes(deps))
     .use(operationRoutes(deps))
+    .use(syncRoutes(deps))
     .use(streamRoutes(deps));
 }
 
@@ -106,6 +113,12 @@ export function createElse(
       ? preflight(shell, request, allowed)
       : notAllowed(shell, request, allowed);
   };
+}
+
+/** Longer than a socket is silent before the hub closes it; 0 is for good. */
+function idleSeconds(pingMs: number): number {
+  const seconds = Math.max(LEAST_IDLE_SECONDS, Math.ceil((4 * pingMs) / 1_000));
+  return seconds > MOST_IDLE_SECONDS ? 0 : seconds;
 }
 
 /** Answers which methods a path takes; none, where there is no such path. */

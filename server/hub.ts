@@ -1,7 +1,5 @@
 import {
-  DeadlineQueue,
   type Door,
-  type Due,
   type EventFrame,
   type PresenceChange,
   presenceFrame,
@@ -10,9 +8,13 @@ import {
   type StreamClose,
   type TypingChange,
 } from "@porchlight/core";
-import { Alarm, type Clock } from "@porchlight/core/clock";
+import type { Clock } from "@porchlight/core/clock";
 import type { ServerWebSocket } from "bun";
+import type { Announced } from "./announced.ts";
+import { Backlog } from "./backlog.ts";
+import { Pings } from "./pings.ts";
 import type { Announcement, PersonKey } from "./store/store.ts";
+import { TenantIndex } from "./tenant-index.ts";
 
 /** A live socket of a person, whatever it speaks. */
 export interface Connection extends PersonKey {
@@ -29,16 +31,11 @@ export interface Connection extends PersonKey {
   ending(why: StreamClose): void;
 }
 
-interface Pinged extends Due {
-  readonly connection: Connection;
-  /** Pings since the last sign of life. */
-  unanswered: number;
+/** What a socket has been told: everything up to a position, at which its person had joined these rooms. */
+export interface Standing {
+  readonly position: number;
+  readonly rooms: readonly string[];
 }
-
-type People<T> = Map<string, Map<string, Set<T>>>;
-
-/** How long after something was sent it is looked at who does not read. */
-const SWEEP_MS = 50;
 
 const tenantTopic = (tenant_id: string): string => `t/${tenant_id}`;
 const presenceTopic = (tenant_id: string): string => `p/${tenant_id}`;
@@ -50,45 +47,42 @@ const roomTopic = (tenant_id: string, room_id: string): string => `r/${tenant_id
  * to a topic; who must not hear it is taken off the topic for that moment.
  */
 export class Hub {
-  readonly #people: People<Connection> = new Map();
+  readonly #connections = new Set<Connection>();
+  readonly #people = new TenantIndex<Connection>();
   /** Who watches whom, of those who named the people they want to be told of. */
-  readonly #watchers: People<Connection> = new Map();
-  readonly #pinged = new Map<Connection, Pinged>();
-  readonly #deadlines = new DeadlineQueue<Pinged>();
-  readonly #alarm: Alarm;
-  readonly #clock: Clock;
-  readonly #pingMs: number;
-  readonly #backlogMaxBytes: number;
+  readonly #watchers = new TenantIndex<Connection>();
+  /** Sockets that are still told what they have missed, and hear nothing durable by a topic. */
+  readonly #catchingUp = new Set<Connection>();
+  /** By tenant, sockets that were told more than has been announced here, and how much. */
+  readonly #ahead = new Map<string, Map<Connection, number>>();
+  readonly #announced: Announced;
   readonly #socketsMax: number;
-  readonly #sweep: Alarm;
+  readonly #pings: Pings;
+  readonly #backlog: Backlog;
   #publisher: { publish(topic: string, text: string): unknown } | undefined;
 
   constructor(options: {
     clock: Clock;
+    announced: Announced;
     pingMs: number;
     backlogMaxBytes: number;
     socketsMax: number;
   }) {
-    const { clock } = options;
-    this.#clock = clock;
-    this.#pingMs = options.pingMs;
-    this.#backlogMaxBytes = options.backlogMaxBytes;
+    const { clock, pingMs } = options;
+    this.#announced = options.announced;
     this.#socketsMax = options.socketsMax;
-    this.#sweep = new Alarm(
+    this.#pings = new Pings({ clock, pingMs, close: (each, why) => this.close(each, why) });
+    this.#backlog = new Backlog({
       clock,
-      () => clock.monotonic(),
-      () => this.#closeSlow(),
-    );
-    this.#alarm = new Alarm(
-      options.clock,
-      () => options.clock.elapsed(),
-      () => this.#ping(),
-    );
+      maxBytes: options.backlogMaxBytes,
+      sockets: () => this.#connections,
+      close: (each) => this.close(each, "slow_consumer"),
+    });
   }
 
   /** How many sockets are open. */
   get size(): number {
-    return this.#pinged.size;
+    return this.#connections.size;
   }
 
   /** Names the server whose topics the sockets are subscribed to. */
@@ -96,8 +90,11 @@ export class Hub {
     this.#publisher = publisher;
   }
 
-  /** Takes in a socket, subscribed to the rooms its person has joined. One of the same name at the same door gives way. */
-  add(connection: Connection, rooms: readonly string[]): void {
+  /**
+   * Takes in a socket, which hears what is only true for now and what is its person's own; what is
+   * durable when it is to {@link goLive}. One of the same name at the same door gives way.
+   */
+  add(connection: Connection): void {
     const { tenant_id, participant_id } = connection;
     for (const other of this.of(connection)) {
       const sameName =
@@ -108,28 +105,43 @@ export class Hub {
     const [oldest, ...others] = this.of(connection);
     if (oldest !== undefined && others.length + 1 >= this.#socketsMax)
       this.close(oldest, "too_many_devices");
-    put(this.#people, tenant_id, participant_id, connection);
-    connection.socket.subscribe(tenantTopic(tenant_id));
-    for (const room_id of rooms) connection.socket.subscribe(roomTopic(tenant_id, room_id));
+    this.#connections.add(connection);
+    this.#people.put(tenant_id, participant_id, connection);
+    this.#catchingUp.add(connection);
     this.watch(connection, undefined);
-    const pinged: Pinged = { connection, unanswered: 0, dueAt: 0, queuedAt: -1 };
-    this.#pinged.set(connection, pinged);
-    this.#schedule(pinged);
+    this.#pings.add(connection);
+  }
+
+  /**
+   * Lets a socket hear what is durable, in the turn in which it is called.
+   * @param told what it has been told already.
+   * @param missed what was announced above that while it was told.
+   */
+  goLive(connection: Connection, told: Standing, missed: readonly Announcement[]): void {
+    if (!this.#catchingUp.delete(connection)) return;
+    const { tenant_id, socket } = connection;
+    socket.subscribe(tenantTopic(tenant_id));
+    for (const room_id of told.rooms) socket.subscribe(roomTopic(tenant_id, room_id));
+    for (const announcement of missed) this.#tellOne(connection, announcement);
+    if (told.position <= this.#announced.position(tenant_id)) return;
+    const ahead = this.#ahead.get(tenant_id) ?? new Map<Connection, number>();
+    this.#ahead.set(tenant_id, ahead.set(connection, told.position));
   }
 
   /** Lets go of a socket that is closed or about to be. Does nothing when it already has. */
   remove(connection: Connection): void {
-    const pinged = this.#pinged.get(connection);
-    if (pinged === undefined) return;
-    this.#deadlines.delete(pinged);
-    this.#pinged.delete(connection);
-    take(this.#people, connection.tenant_id, connection.participant_id, connection);
+    if (!this.#connections.delete(connection)) return;
+    this.#pings.remove(connection);
+    this.#backlog.forget(connection);
+    this.#catchingUp.delete(connection);
+    this.#ahead.get(connection.tenant_id)?.delete(connection);
+    this.#people.take(connection.tenant_id, connection.participant_id, connection);
     this.#unwatch(connection, connection.presence);
   }
 
   /** Closes a socket for a reason of the table. @param reason what the client reads, where it is not the table's. */
   close(connection: Connection, why: StreamClose, reason: string = STREAM_CLOSE[why].reason): void {
-    if (!this.#pinged.has(connection)) return;
+    if (!this.#connections.has(connection)) return;
     this.remove(connection);
     connection.ending(why);
     connection.socket.close(STREAM_CLOSE[why].code, reason);
@@ -137,8 +149,17 @@ export class Hub {
 
   /** Something came from a socket: no ping is missing any more. */
   heard(connection: Connection): void {
-    const pinged = this.#pinged.get(connection);
-    if (pinged !== undefined) pinged.unanswered = 0;
+    this.#pings.heard(connection);
+  }
+
+  /** Whether so little waits for a socket that more can be sent. */
+  hasRoom(connection: Connection): boolean {
+    return this.#backlog.hasRoom(connection);
+  }
+
+  /** The peer of a socket has read on: says whether it is to be told now what presence it has missed. */
+  drained(connection: Connection): boolean {
+    return this.#backlog.drained(connection);
   }
 
   /** Makes known that a connection's `presence` is not what it `was`. */
@@ -147,18 +168,17 @@ export class Hub {
     const { tenant_id, presence, socket } = connection;
     if (presence === "all") socket.subscribe(presenceTopic(tenant_id));
     else if (presence !== "none")
-      for (const id of presence) put(this.#watchers, tenant_id, id, connection);
+      for (const id of presence) this.#watchers.put(tenant_id, id, connection);
   }
 
   /** The sockets of a person. */
   of({ tenant_id, participant_id }: PersonKey): readonly Connection[] {
-    return [...(this.#people.get(tenant_id)?.get(participant_id) ?? [])];
+    return [...this.#people.of(tenant_id, participant_id)];
   }
 
   /** Whether a person has a stream open here. */
   hasStream({ tenant_id, participant_id }: PersonKey): boolean {
-    const connections = this.#people.get(tenant_id)?.get(participant_id) ?? [];
-    return [...connections].some(({ door }) => door === "stream");
+    return [...this.#people.of(tenant_id, participant_id)].some(({ door }) => door === "stream");
   }
 
   /** Whether anybody of a tenant is connected here. */
@@ -168,7 +188,7 @@ export class Hub {
 
   /** Every socket. */
   all(): readonly Connection[] {
-    return [...this.#pinged.keys()];
+    return [...this.#connections];
   }
 
   /** Tells one socket. */
@@ -184,15 +204,17 @@ export class Hub {
 
   /** Tells others a person's new state, and the person's own devices their effective one. */
   toldPresence(tenant_id: string, { participant_id, own, told }: PresenceChange, ts: string): void {
-    const key = { tenant_id, participant_id };
+    const mine = this.of({ tenant_id, participant_id });
     if (told !== undefined) {
       const text = JSON.stringify(presenceFrame(tenant_id, participant_id, told, ts));
-      this.#publishExcept(key, presenceTopic(tenant_id), text);
-      for (const watcher of this.#watchers.get(tenant_id)?.get(participant_id) ?? []) {
-        if (watcher.participant_id !== participant_id) this.#sendText(watcher, text);
-      }
+      const missing = this.#missing(tenant_id, ({ presence }) => presence === "all");
+      this.#publishExcept([...mine, ...missing], presenceTopic(tenant_id), text);
+      for (const watcher of this.#watchers.of(tenant_id, participant_id))
+        if (watcher.participant_id !== participant_id) this.#sendPresence(watcher, text);
     }
-    if (own !== undefined) this.toPerson(key, presenceFrame(tenant_id, participant_id, own, ts));
+    if (own === undefined) return;
+    const text = JSON.stringify(presenceFrame(tenant_id, participant_id, own, ts));
+    for (const connection of mine) this.#sendPresence(connection, text);
   }
 
   /** Tells the other members of a room that somebody types, or ceased to. */
@@ -201,122 +223,105 @@ export class Hub {
     { room_id, participant_id, typing }: TypingChange,
     ts: string,
   ): void {
-    const text = JSON.stringify({
-      type: "typing",
-      tenant_id,
-      room_id,
-      participant_id,
-      typing,
-      ts,
-    } satisfies ServerFrame);
-    this.#publishExcept({ tenant_id, participant_id }, roomTopic(tenant_id, room_id), text);
+    const frame = { type: "typing", tenant_id, room_id, participant_id, typing, ts } as const;
+    const mine = this.of({ tenant_id, participant_id });
+    // Whoever does not read it in time will hear it again, or drop it.
+    const left = [...mine, ...this.#backlog.congested(tenant_id)];
+    const text = JSON.stringify(frame satisfies ServerFrame);
+    this.#publishExcept(left, roomTopic(tenant_id, room_id), text);
   }
 
   /** Tells of something durable whoever may hear of it, and follows who has joined which room. */
   announce({ frame, to }: Announcement): void {
-    const { tenant_id } = frame;
-    if (to === "tenant") this.#publish(tenantTopic(tenant_id), JSON.stringify(frame));
-    else if ("participant_id" in to)
+    const { tenant_id, stream_position } = frame;
+    if (to !== "tenant" && "participant_id" in to) {
       this.toPerson({ tenant_id, participant_id: to.participant_id }, frame);
-    else this.#toRoom(frame, to.room_id, to.also);
+      return;
+    }
+    const told = this.#toldBefore(tenant_id, stream_position ?? 0);
+    if (to === "tenant") this.#publishExcept(told, tenantTopic(tenant_id), JSON.stringify(frame));
+    else this.#toRoom(frame, to, told);
   }
 
   /** Stops pinging; what is open stays open. */
   stop(): void {
-    this.#alarm.stop();
-    this.#sweep.stop();
+    this.#pings.stop();
+    this.#backlog.stop();
   }
 
   #publish(topic: string, text: string): void {
     this.#publisher?.publish(topic, text);
-    this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
+    this.#backlog.sent();
   }
 
   #sendText(connection: Connection, text: string): void {
     connection.socket.send(text);
-    this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
+    this.#backlog.sent();
   }
 
-  /** Whoever does not read is let go before frames would have to be dropped. */
-  #closeSlow(): void {
-    let waiting = false;
-    for (const connection of this.all()) {
-      const bytes = connection.socket.getBufferedAmount();
-      waiting ||= bytes > 0;
-      if (bytes > this.#backlogMaxBytes) this.close(connection, "slow_consumer");
-    }
-    if (waiting) this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
+  #sendPresence(connection: Connection, text: string): void {
+    if (!this.#backlog.misses(connection)) this.#sendText(connection, text);
+  }
+
+  /** The congested sockets of a tenant that have to be told later what is told now. */
+  #missing(tenant_id: string, concerns: (connection: Connection) => boolean): Connection[] {
+    const missing = [...this.#backlog.congested(tenant_id)].filter(concerns);
+    for (const connection of missing) this.#backlog.misses(connection);
+    return missing;
+  }
+
+  /** The sockets of a tenant that were told of an event before it is announced here. */
+  #toldBefore(tenant_id: string, position: number): Connection[] {
+    const ahead = this.#ahead.get(tenant_id);
+    if (ahead === undefined) return [];
+    for (const [connection, told] of ahead) if (told < position) ahead.delete(connection);
+    if (ahead.size === 0) this.#ahead.delete(tenant_id);
+    return [...ahead.keys()];
   }
 
   /** Who joins is on the topic before it is said, who leaves until it was said; who is neither is told alone. */
-  #toRoom(frame: EventFrame, room_id: string, also: readonly string[]): void {
+  #toRoom(
+    frame: EventFrame,
+    { room_id, also }: { readonly room_id: string; readonly also: readonly string[] },
+    toldBefore: readonly Connection[],
+  ): void {
     const { tenant_id, membership } = frame;
     const topic = roomTopic(tenant_id, room_id);
-    const subjects = also.flatMap((participant_id) => this.of({ tenant_id, participant_id }));
+    const subjects = also
+      .flatMap((participant_id) => this.of({ tenant_id, participant_id }))
+      .filter((each) => !this.#catchingUp.has(each) && !toldBefore.includes(each));
     if (membership === "join") for (const { socket } of subjects) socket.subscribe(topic);
     const text = JSON.stringify(frame);
-    this.#publish(topic, text);
+    this.#publishExcept(toldBefore, topic, text);
     for (const subject of subjects) {
       if (!subject.socket.isSubscribed(topic)) this.#sendText(subject, text);
       else if (membership !== "join") subject.socket.unsubscribe(topic);
     }
   }
 
-  /** The person's own sockets are off the topic for this one publish; frames that already wait for them are kept. */
-  #publishExcept(key: PersonKey, topic: string, text: string): void {
-    const own = this.of(key).filter(({ socket }) => socket.isSubscribed(topic));
-    for (const { socket } of own) socket.unsubscribe(topic);
+  /** Tells one socket what was announced before it was live. */
+  #tellOne(connection: Connection, { frame, to }: Announcement): void {
+    if (to === "tenant") this.send(connection, frame);
+    if (to === "tenant" || "participant_id" in to) return;
+    const { socket, tenant_id, participant_id } = connection;
+    const topic = roomTopic(tenant_id, to.room_id);
+    const isSubject = to.also.includes(participant_id);
+    if (isSubject || socket.isSubscribed(topic)) this.send(connection, frame);
+    if (isSubject && frame.membership === "join") socket.subscribe(topic);
+    else if (isSubject) socket.unsubscribe(topic);
+  }
+
+  /** These sockets are off the topic for this one publish; frames that already wait for them are kept. */
+  #publishExcept(sockets: readonly Connection[], topic: string, text: string): void {
+    const left = sockets.filter(({ socket }) => socket.isSubscribed(topic));
+    for (const { socket } of left) socket.unsubscribe(topic);
     this.#publish(topic, text);
-    for (const { socket } of own) socket.subscribe(topic);
+    for (const { socket } of left) socket.subscribe(topic);
   }
 
   #unwatch(connection: Connection, was: Connection["presence"]): void {
-    if (was === "all") connection.socket.unsubscribe(presenceTopic(connection.tenant_id));
-    else if (was !== "none")
-      for (const id of was) take(this.#watchers, connection.tenant_id, id, connection);
+    const { tenant_id } = connection;
+    if (was === "all") connection.socket.unsubscribe(presenceTopic(tenant_id));
+    else if (was !== "none") for (const id of was) this.#watchers.take(tenant_id, id, connection);
   }
-
-  #ping(): void {
-    const now = this.#clock.elapsed();
-    for (
-      let pinged = this.#deadlines.take(now);
-      pinged !== undefined;
-      pinged = this.#deadlines.take(now)
-    ) {
-      const { connection } = pinged;
-      if (isExpired(connection, this.#clock)) this.close(connection, "token_expired");
-      else if (pinged.unanswered >= 2) this.close(connection, "ping_timeout");
-      else {
-        pinged.unanswered += 1;
-        connection.socket.ping();
-        this.#schedule(pinged);
-      }
-    }
-    this.#alarm.by(this.#deadlines.nextAt());
-  }
-
-  #schedule(pinged: Pinged): void {
-    const pingAt = this.#clock.elapsed() + this.#pingMs;
-    this.#deadlines.set(pinged, Math.min(pingAt, pinged.connection.expires_at ?? pingAt));
-    this.#alarm.by(this.#deadlines.nextAt());
-  }
-}
-
-function isExpired({ expires_at }: Connection, clock: Clock): boolean {
-  return expires_at !== undefined && expires_at <= clock.elapsed();
-}
-
-function put<T>(people: People<T>, tenant_id: string, id: string, value: T): void {
-  const tenant = people.get(tenant_id) ?? new Map<string, Set<T>>();
-  people.set(tenant_id, tenant);
-  const values = tenant.get(id) ?? new Set<T>();
-  tenant.set(id, values.add(value));
-}
-
-function take<T>(people: People<T>, tenant_id: string, id: string, value: T): void {
-  const tenant = people.get(tenant_id);
-  const values = tenant?.get(id);
-  values?.delete(value);
-  if (values?.size === 0) tenant?.delete(id);
-  if (tenant?.size === 0) people.delete(tenant_id);
 }

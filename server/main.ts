@@ -1,5 +1,6 @@
 import { DEFAULT_PREFERENCES } from "@porchlight/core";
 import { type Clock, systemClock } from "@porchlight/core/clock";
+import { Announced } from "./announced.ts";
 import { createApp, type WebsocketOptions, websocketOptions } from "./app.ts";
 import { openAuth } from "./auth.ts";
 import { type Config, readConfig, type Settings, settingsOf } from "./config.ts";
@@ -15,6 +16,8 @@ import { createPlugin, type Plugin, Running } from "./plugin.ts";
 import { Snoozes } from "./snoozes.ts";
 import { openStore } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
+import { Turns } from "./turns.ts";
+import { Waiters } from "./waiters.ts";
 
 export type { Clock } from "@porchlight/core/clock";
 export type { WebsocketOptions } from "./app.ts";
@@ -61,6 +64,8 @@ export interface Outside {
   readonly log?: Log | undefined;
   /** Called with each statement of the store, values and all: for looking on, never for a log. */
   readonly trace?: ((sql: string) => void) | undefined;
+  /** Opens the store; the one of the configuration by default. */
+  readonly open?: typeof openConfigured | undefined;
 }
 
 /** A register of devices that is older than this says nothing about who is there. */
@@ -109,9 +114,9 @@ export async function startServer(config: Config, options: Outside = {}): Promis
 export async function porchlight(
   options: Settings & Outside & { env?: Readonly<Record<string, string | undefined>> } = {},
 ): Promise<Porchlight> {
-  const { env = process.env, clock, log, trace, ...settings } = options;
+  const { env = process.env, clock, log, trace, open, ...settings } = options;
   const config = readConfig({ ...env, ...settingsOf(settings) });
-  const { deps, stopWith } = await compose(config, { clock, log, trace });
+  const { deps, stopWith } = await compose(config, { clock, log, trace, open });
   const running = new Running();
   const stop = (): Promise<void> => stopWith((finish) => finish(() => running.finished()));
   return Object.assign(createPlugin(deps, { running, stop }), {
@@ -132,14 +137,17 @@ interface Composition {
 type Finish = (finished: () => Promise<void>) => Promise<void>;
 
 async function compose(config: Config, options: Outside): Promise<Composition> {
-  const { clock = systemClock(), log = logToStderr } = options;
+  const { clock = systemClock(), log = logToStderr, open = openConfigured } = options;
   const rules = {
     ...config.timings,
     manual_without_device: config.manualWithoutDevice,
     typing_rate: config.limits.typing_rate,
   };
+  const announced = new Announced();
+  const waiters = new Waiters({ clock, most: config.limits.sockets_per_participant });
   const hub = new Hub({
     clock,
+    announced,
     pingMs: config.timings.ping_ms,
     backlogMaxBytes: config.limits.backlog_max_bytes,
     socketsMax: config.limits.sockets_per_participant,
@@ -147,6 +155,8 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   const liveness = new Liveness({ clock, hub, rules });
   const announce = (announcement: Announcement): void => {
     try {
+      announced.add(announcement);
+      waiters.wake(announcement);
       liveness.follow(announcement);
       hub.announce(announcement);
       notifications.follow(announcement);
@@ -155,7 +165,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
       log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
     }
   };
-  const store = openConfigured(config, announce, options.trace);
+  const store = open(config, announce, options.trace);
   const notifications = new Notifications({ clock, hub, store, log });
   const snoozes = new Snoozes({ clock, store, log });
   await takeUp(store, liveness, clock);
@@ -186,6 +196,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     hub.stop();
     snoozes.stop();
     notifications.stop();
+    waiters.stop();
     await closeSockets(hub, clock);
     await finishRequests(finish);
     liveness.stop();
@@ -196,7 +207,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   }
 
   return {
-    deps: { shell, store, hub, liveness, snoozes, clock },
+    deps: { shell, store, hub, liveness, snoozes, clock, announced, waiters, turns: new Turns() },
     stopWith: (finishRequests) => {
       stopping ??= stop(finishRequests).catch((error: unknown) => {
         log("error", "server.stop_failed", errorFields(error));

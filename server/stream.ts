@@ -7,96 +7,27 @@ import {
   type OpenSource,
   type PresenceSnapshotFrame,
   parseFrame,
-  parseInput,
   STREAM_CLOSE,
   type StreamClose,
-  StreamQuery,
+  type StreamQuery,
 } from "@porchlight/core";
 import type { ServerWebSocket } from "bun";
-import { type AnyElysia, Elysia } from "elysia";
-import { bearer, type Caller } from "./auth.ts";
+import type { Caller } from "./auth.ts";
 import type { Deps } from "./deps.ts";
-import { admit, refusal, urlOf } from "./endpoint.ts";
-import type { Connection } from "./hub.ts";
+import { Flow } from "./flow.ts";
+import type { Connection, Standing } from "./hub.ts";
 import { errorFields } from "./log.ts";
+import { Replay } from "./replay.ts";
 import { publishTyping } from "./typing.ts";
 
-/** A subscription may be larger than other frames: it can name 5,000 people. */
-export const SUBSCRIBE_MAX_BYTES = 1_048_576;
-
-const FLOW_WINDOW_MS = 5_000;
-const MALFORMED_MAX = 20;
-/** A frame counts once more for each of these many bytes: the largest subscription as 41. */
-const BYTES_OF_A_FRAME = 16_384;
 /** When a client that sent too much may come back. */
 const RETRY_AFTER_MS = 5_000;
 
-const SUBPROTOCOL = "porchlight.v1";
 /** How a client closes that has nothing more to say; anything else is a loss. */
 const ORDERLY_CODES: readonly number[] = [1000, 1005];
 
-/** `GET /v1/stream`: the event stream. */
-export function streamRoutes(deps: Deps): AnyElysia {
-  return new Elysia().get("/v1/stream", async ({ request, server }) => {
-    try {
-      admit(deps.shell, request);
-      const url = urlOf(request);
-      const query = parseInput(StreamQuery, Object.fromEntries(url.searchParams));
-      if (!isUpgrade(request))
-        throw new CodedError("SW_VALIDATION", "This is a WebSocket endpoint", {
-          details: [{ path: "", message: "must be a WebSocket upgrade" }],
-        });
-      const offered =
-        request.headers
-          .get("sec-websocket-protocol")
-          ?.split(",")
-          .map((each) => each.trim()) ?? [];
-      // Never echo what the client offered: it can be the token.
-      const headers = offered.includes(SUBPROTOCOL)
-        ? { "sec-websocket-protocol": SUBPROTOCOL }
-        : {};
-      const data = await openStream(deps, tokenOf(request, url, offered), query);
-      if (server !== null) deps.hub.publishThrough(server);
-      // The server answers the upgrade by itself; what is returned then goes nowhere.
-      if (server?.upgrade(request, { data, headers })) return undefined;
-      throw new CodedError("SW_VALIDATION", "The WebSocket upgrade failed", {
-        details: [{ path: "", message: "must be a valid WebSocket upgrade" }],
-      });
-    } catch (error) {
-      return refusal(deps.shell, request, error);
-    }
-  });
-}
-
-async function openStream(
-  deps: Deps,
-  token: string | undefined,
-  query: StreamQuery,
-): Promise<StreamSocket | RefusedSocket> {
-  try {
-    const caller = await deps.shell.auth.participant(token);
-    return new StreamSocket(deps, caller, { ...query, ...(await deps.store.standing(caller)) });
-  } catch (error) {
-    if (!(error instanceof CodedError) || error.status >= 500) throw error;
-    return new RefusedSocket(
-      error.code === "SW_AUTH_EXPIRED_TOKEN" ? "token_expired" : "token_invalid",
-    );
-  }
-}
-
-function tokenOf(request: Request, url: URL, offered: readonly string[]): string | undefined {
-  const inProtocol = offered.find((each) => each.startsWith("bearer."))?.slice("bearer.".length);
-  return (
-    url.searchParams.get("token") ?? bearer(request.headers.get("authorization")) ?? inProtocol
-  );
-}
-
-function isUpgrade(request: Request): boolean {
-  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
-}
-
 /** A socket whose token was refused: accepted and closed, so that a browser can read why. */
-class RefusedSocket {
+export class RefusedSocket {
   readonly #why: StreamClose;
   constructor(why: StreamClose) {
     this.#why = why;
@@ -107,13 +38,11 @@ class RefusedSocket {
   }
 }
 
-interface Opening extends StreamQuery {
-  readonly rooms: readonly string[];
-  readonly position: number;
-}
+/** What a stream opens with: what its client says, and what its person has joined. */
+export type Opening = StreamQuery & Standing;
 
 /** One open stream: what it says becomes presence and typing, what it hears comes from the hub. */
-class StreamSocket implements Connection {
+export class StreamSocket implements Connection {
   readonly door = "stream";
   readonly tenant_id: string;
   readonly participant_id: string;
@@ -128,6 +57,7 @@ class StreamSocket implements Connection {
   #opening: Opening | undefined;
   #socket: ServerWebSocket<unknown> | undefined;
   #source: OpenSource | undefined;
+  #replay: Replay | undefined;
 
   constructor(deps: Deps, caller: Caller, opening: Opening) {
     this.#deps = deps;
@@ -157,17 +87,10 @@ class StreamSocket implements Connection {
     this.#socket = ws;
     const { hub, liveness, shell } = this.#deps;
     hub.send(this, this.#hello(opening.position));
-    const { since, position, rooms, state, idle_for_ms } = opening;
-    if (since !== undefined && since !== position) {
-      hub.send(this, {
-        type: "resync",
-        tenant_id: this.tenant_id,
-        stream_position: position,
-        ts: this.#ts(),
-      });
-    }
-    hub.add(this, rooms);
+    hub.add(this);
+    this.#catchUp(opening);
     const name = { device_id: this.device_id, instance: this.instance, door: this.door } as const;
+    const { state, idle_for_ms } = opening;
     this.#source = liveness.open(this, name, { state, idle_for_ms } satisfies Activity);
     this.#log("stream.opened", {});
     if (shell.stopping()) hub.close(this, "restart");
@@ -211,7 +134,14 @@ class StreamSocket implements Connection {
       hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
   }
 
+  drain(): void {
+    this.#replay?.drained();
+    const { hub } = this.#deps;
+    if (hub.drained(this)) hub.send(this, this.#snapshot());
+  }
+
   close(_ws: ServerWebSocket<unknown>, code: number, reason: string): void {
+    this.#replay?.stop();
     this.#leave(code, reason);
     this.#log("stream.closed", { code });
   }
@@ -228,6 +158,7 @@ class StreamSocket implements Connection {
   }
 
   ending(why: StreamClose): void {
+    this.#replay?.stop();
     const source = this.#source;
     this.#source = undefined;
     // Of a restart the source is kept and written down; a duplicate has taken it over.
@@ -235,6 +166,37 @@ class StreamSocket implements Connection {
     // Whoever is to come back is lost for a moment, not gone.
     if (STREAM_CLOSE[why].reconnect) this.#deps.liveness.lose(this, source);
     else this.#deps.liveness.close(this, source);
+  }
+
+  /** What happened after `since`, or while the socket was being opened, is told before what is live. */
+  #catchUp({ since, position, rooms }: Opening): void {
+    const { hub, announced, shell } = this.#deps;
+    const isCurrent = since === undefined || since === position;
+    if (isCurrent && announced.position(this.tenant_id) <= position) {
+      hub.goLive(this, { position, rooms }, []);
+      return;
+    }
+    const on = { ...this.#deps, retained: shell.config.limits.events_retained };
+    this.#replay = new Replay(on, this, {
+      since: since ?? position,
+      tellGap: (stream_position) =>
+        hub.send(this, {
+          type: "resync",
+          tenant_id: this.tenant_id,
+          stream_position,
+          ts: this.#ts(),
+        }),
+    });
+    this.#replay.run().catch((error: unknown) => this.#interrupt(error));
+  }
+
+  /** The store cannot be read: whoever comes back later goes on where this ended. */
+  #interrupt(error: unknown): void {
+    this.#deps.shell.log("error", "stream.failed", errorFields(error));
+    const source = this.#source;
+    this.#source = undefined;
+    if (source !== undefined) this.#deps.liveness.lose(this, source);
+    this.#deps.hub.close(this, "restart", String(RETRY_AFTER_MS));
   }
 
   #obey(frame: ClientFrame, source: OpenSource): void {
@@ -338,25 +300,6 @@ class StreamSocket implements Connection {
 
   #ts(): string {
     return isoOf(this.#deps.clock.wall());
-  }
-}
-
-/** How many frames came of late, and how many of them all were none. */
-class Flow {
-  #since = Number.NEGATIVE_INFINITY;
-  #frames = 0;
-  #malformed = 0;
-
-  /** Counts a frame, a large one as several. More than `frame_rate` a second over 5 s is too much, and so are 20 malformed ones. */
-  isTooMuch(now: number, frame: { frame_rate: number; refused: boolean; bytes: number }): boolean {
-    if (now >= this.#since + FLOW_WINDOW_MS) {
-      this.#since = now;
-      this.#frames = 0;
-    }
-    this.#frames += 1 + Math.floor(frame.bytes / BYTES_OF_A_FRAME);
-    if (frame.refused) this.#malformed += 1;
-    const most = (frame.frame_rate * FLOW_WINDOW_MS) / 1_000;
-    return this.#frames > most || this.#malformed >= MALFORMED_MAX;
   }
 }
 

@@ -30,6 +30,7 @@ import {
   SidekickBody,
   SnoozeRequest,
   StreamQuery,
+  SyncQuery,
   TenantBody,
   TenantQuery,
   TokenBody,
@@ -86,6 +87,7 @@ const everySchema: readonly (readonly [Schema<unknown>, object])[] = [
   [PresenceQuery, { ids: ["p1"] }],
   [ProfileBody, profile],
   [ProfilesQuery, { q: "ann", limit: "5", offset: "0" }],
+  [SyncQuery, { since: "1", limit: "5", timeout: "0" }],
   [RoomBody, { name: "Lobby", room_type: "group", created_at: NOON, is_public: true }],
   [SidekickBody, { status: "running", started_at: NOON, sidekick_room_id: "r" }],
   [SnoozeRequest, { until: NOON }],
@@ -414,7 +416,7 @@ describe("PreferencesBody", () => {
   });
 });
 
-describe("StreamQuery and ProfilesQuery", () => {
+describe("StreamQuery, SyncQuery and ProfilesQuery", () => {
   test("what a stream says in its URL becomes numbers where it is one", () => {
     const query = { device_id: "d", instance: "i", state: "idle", idle_for_ms: "5", since: "0" };
     expect(parseInput(StreamQuery, { ...query, presence: "none", token: "t" })).toEqual({
@@ -432,6 +434,17 @@ describe("StreamQuery and ProfilesQuery", () => {
     expect(since("9".repeat(13))).toEqual([]);
     for (const bad of ["", "-1", "1.5", "1e3", " 1", "0x1", "9".repeat(14)])
       expect(since(bad)).toEqual(["since"]);
+  });
+
+  test("a poll has a limit of 100, 1 to 500, and waits for 30 s, 0 to 60, unless it says so", () => {
+    expect(parseInput(SyncQuery, {})).toEqual({ limit: 100, timeout: 30_000 });
+    expect(parseInput(SyncQuery, { since: "0", limit: "500", timeout: "60000" })).toEqual({
+      since: 0,
+      limit: 500,
+      timeout: 60_000,
+    });
+    for (const odd of [{ limit: "0" }, { limit: "501" }, { timeout: "60001" }, { since: "-1" }])
+      expect(refused(SyncQuery, odd)).toEqual(Object.keys(odd));
   });
 
   test("a search for profiles has a query, a limit of 50 and no offset unless it says so", () => {

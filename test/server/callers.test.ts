@@ -112,6 +112,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /healthz": { answers: EVERYBODY },
   "GET /readyz": { answers: EVERYBODY },
   "GET /v1/stream": { answers: NO_UPGRADE },
+  "GET /v1/sync": { answers: PARTICIPANTS, query: "since=0&timeout=0" },
 
   "GET /v1/me": { answers: PARTICIPANTS },
   "PUT /v1/me": { answers: PARTICIPANTS, body: {} },

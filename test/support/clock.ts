@@ -75,3 +75,8 @@ export class TestClock implements Clock {
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** So many turns of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let passed = 0; passed < count; passed += 1) await turn();
+}

@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MemberBody, ParticipantBody, RoomBody } from "@porchlight/core";
-import { type Log, type RunningServer, readConfig, startServer } from "@porchlight/server";
+import {
+  type Log,
+  type openConfigured,
+  type RunningServer,
+  readConfig,
+  startServer,
+} from "@porchlight/server";
 import { Arrivals } from "./arrivals.ts";
 import { TestClock } from "./clock.ts";
 import { StreamClient } from "./stream.ts";
@@ -112,6 +118,7 @@ export class TestServer {
       by?: typeof startServer;
       /** Called with each statement of the store. */
       trace?: (sql: string) => void;
+      open?: typeof openConfigured;
     } = {},
   ): Promise<TestServer> {
     const { by = startServer } = options;
@@ -126,8 +133,9 @@ export class TestServer {
     });
     const lines = new Arrivals<Line>();
     const log: Log = (level, event, fields) => lines.add({ level, event, ...fields });
-    const { trace } = options;
-    return new TestServer(await by(config, { clock, log, trace }), clock, lines, directory);
+    const { trace, open } = options;
+    const running = await by(config, { clock, log, trace, open });
+    return new TestServer(running, clock, lines, directory);
   }
 
   /** Everything logged so far. */

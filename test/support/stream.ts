@@ -74,6 +74,11 @@ export class StreamClient {
     return heard ?? this.#frames.items.splice(0);
   }
 
+  /** Everything that has arrived until now and was not taken yet. */
+  taken(): Frame[] {
+    return this.#frames.items.splice(0);
+  }
+
   send(frame: ClientFrame): void {
     this.sendText(JSON.stringify(frame));
   }

@@ -1,0 +1,71 @@
+import { CodedError, parseInput, StreamQuery } from "@porchlight/core";
+import { type AnyElysia, Elysia } from "elysia";
+import { bearer } from "../auth.ts";
+import type { Deps } from "../deps.ts";
+import { admit, refusal, urlOf } from "../endpoint.ts";
+import { RefusedSocket, StreamSocket } from "../stream.ts";
+
+/** A subscription may be larger than other frames: it can name 5,000 people. */
+export const SUBSCRIBE_MAX_BYTES = 1_048_576;
+
+const SUBPROTOCOL = "porchlight.v1";
+
+/** `GET /v1/stream`: the event stream. */
+export function streamRoutes(deps: Deps): AnyElysia {
+  return new Elysia().get("/v1/stream", async ({ request, server }) => {
+    try {
+      admit(deps.shell, request);
+      const url = urlOf(request);
+      const query = parseInput(StreamQuery, Object.fromEntries(url.searchParams));
+      if (!isUpgrade(request))
+        throw new CodedError("SW_VALIDATION", "This is a WebSocket endpoint", {
+          details: [{ path: "", message: "must be a WebSocket upgrade" }],
+        });
+      const offered =
+        request.headers
+          .get("sec-websocket-protocol")
+          ?.split(",")
+          .map((each) => each.trim()) ?? [];
+      // Never echo what the client offered: it can be the token.
+      const headers = offered.includes(SUBPROTOCOL)
+        ? { "sec-websocket-protocol": SUBPROTOCOL }
+        : {};
+      const data = await openStream(deps, tokenOf(request, url, offered), query);
+      if (server !== null) deps.hub.publishThrough(server);
+      // The server answers the upgrade by itself; what is returned then goes nowhere.
+      if (server?.upgrade(request, { data, headers })) return undefined;
+      throw new CodedError("SW_VALIDATION", "The WebSocket upgrade failed", {
+        details: [{ path: "", message: "must be a valid WebSocket upgrade" }],
+      });
+    } catch (error) {
+      return refusal(deps.shell, request, error);
+    }
+  });
+}
+
+async function openStream(
+  deps: Deps,
+  token: string | undefined,
+  query: StreamQuery,
+): Promise<StreamSocket | RefusedSocket> {
+  try {
+    const caller = await deps.shell.auth.participant(token);
+    return new StreamSocket(deps, caller, { ...query, ...(await deps.store.standing(caller)) });
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.status >= 500) throw error;
+    return new RefusedSocket(
+      error.code === "SW_AUTH_EXPIRED_TOKEN" ? "token_expired" : "token_invalid",
+    );
+  }
+}
+
+function tokenOf(request: Request, url: URL, offered: readonly string[]): string | undefined {
+  const inProtocol = offered.find((each) => each.startsWith("bearer."))?.slice("bearer.".length);
+  return (
+    url.searchParams.get("token") ?? bearer(request.headers.get("authorization")) ?? inProtocol
+  );
+}
+
+function isUpgrade(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}

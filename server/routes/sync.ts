@@ -1,0 +1,24 @@
+import { SyncQuery } from "@porchlight/core";
+import { type AnyElysia, Elysia } from "elysia";
+import type { Deps } from "../deps.ts";
+import { forParticipant, tokenOf } from "../endpoint.ts";
+import { poll } from "../poll.ts";
+
+/** Longer than any poll waits: until then the runtime does not hang up on one who is silent. */
+const SILENT_SECONDS = 90;
+
+/** What I have missed, by long poll. */
+export function syncRoutes(deps: Deps): AnyElysia {
+  const { shell } = deps;
+  const retained = shell.config.limits.events_retained;
+  const sync = forParticipant(shell, { query: SyncQuery }, async ({ caller, query, request }) => {
+    const data = await poll({ ...deps, retained }, caller, query, request.signal);
+    // The token may have ended while it waited.
+    await shell.auth.participant(tokenOf(request));
+    return { data };
+  });
+  return new Elysia().get("/v1/sync", ({ request, server }) => {
+    server?.timeout(request, SILENT_SECONDS);
+    return sync({ request });
+  });
+}
