@@ -61,6 +61,9 @@ const MessageFields = z
     event_id: optional(Id),
     event_uuid: optional(Id),
     redacted_at: optional(nullable(Instant)),
+    redacted_by: optional(Id),
+    redaction_id: optional(Id),
+    reason: optional(z.string()),
   })
   .check(
     z.refine((fields) => "event_id" in fields || "event_uuid" in fields, {

@@ -1,12 +1,11 @@
 import { isoOf, isoOrNull } from "@porchlight/core";
+import { MESSAGE } from "./events.ts";
 import { all, type Program, type Statement, statement } from "./query.ts";
 import type { Tables } from "./schema.ts";
 import type { ExportLine } from "./store.ts";
 
 /** Rows that are read at once. */
 export const PAGE_ROWS = 200;
-
-const MESSAGE = "swp.room.message";
 
 interface Page {
   readonly tenant_id: string;
@@ -321,7 +320,11 @@ function messageLines({
   event_uuid,
   redacted_at,
 }: Tables["events"]): ExportLine[] {
-  const { content } = JSON.parse(body_json);
+  const { content, redacted_by, redaction_id, reason } = JSON.parse(body_json);
+  const redaction =
+    redacted_at === null
+      ? {}
+      : { redacted_at: isoOf(redacted_at), redacted_by, redaction_id, reason };
   return [
     {
       type: "event",
@@ -332,7 +335,7 @@ function messageLines({
       sent_at: isoOf(at),
       content,
       ...(event_uuid === null ? {} : { event_uuid }),
-      ...(redacted_at === null ? {} : { redacted_at: isoOf(redacted_at) }),
+      ...redaction,
     },
   ];
 }

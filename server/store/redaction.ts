@@ -1,4 +1,4 @@
-import { type EventFrame, invalid, isoOf, type Redaction } from "@porchlight/core";
+import { type EventFrame, invalid, isoOf, type JsonObject, type Redaction } from "@porchlight/core";
 import { noSuch } from "../refusals.ts";
 import { append, findEvent, frameOf, MESSAGE, type Sent, type Told } from "./events.ts";
 import { one, type Program, statement } from "./query.ts";
@@ -39,11 +39,7 @@ export function* redact(
     body_json: JSON.stringify({
       room_id,
       sender_id: message.sender_id,
-      content: {},
-      redacted_at: isoOf(making.now),
-      redacted_by: sender_id,
-      redaction_id,
-      ...(reason === undefined ? {} : { reason }),
+      ...emptied(making.now, { redacted_by: sender_id, redaction_id, reason }),
     }),
   });
   const type = "swp.room.redaction";
@@ -52,9 +48,39 @@ export function* redact(
   return { value: frame, announcements: [{ frame, to: { room_id, also: [] } }] };
 }
 
-/** The redaction by which a message was emptied. */
-function* redactionOf({ tenant_id, redaction_id }: EventFrame): Program<EventFrame> {
+/** What a redacted message says in the place of its content. @param at Unix milliseconds. */
+export function emptied(
+  at: number,
+  by: {
+    readonly redacted_by: string | undefined;
+    readonly redaction_id: string | undefined;
+    readonly reason: string | undefined;
+  },
+): JsonObject {
+  return { content: {}, redacted_at: isoOf(at), ...by };
+}
+
+/** The redaction by which a message was emptied. One that was not brought along by an import has no position here. */
+function* redactionOf(message: EventFrame): Program<EventFrame> {
+  const {
+    tenant_id,
+    room_id,
+    id: redacts,
+    redacted_at,
+    redacted_by,
+    redaction_id,
+    reason,
+  } = message;
   const event = yield* findEvent({ tenant_id, event_id: String(redaction_id) });
-  if (event === undefined) throw noSuch("event");
-  return frameOf(event);
+  if (event !== undefined) return frameOf(event);
+  return {
+    type: "swp.room.redaction",
+    id: String(redaction_id ?? redacts),
+    tenant_id,
+    ts: String(redacted_at),
+    room_id,
+    sender_id: redacted_by,
+    redacts,
+    reason,
+  };
 }

@@ -1,18 +1,17 @@
 import { invalid } from "@porchlight/core";
 import { noSuch } from "../refusals.ts";
-import { append, sentBefore, type Told } from "./events.ts";
+import { append, MESSAGE, sentBefore, type Told } from "./events.ts";
 import { directKey, findDirectRoom, findMember, saveMember } from "./members.ts";
 import { participantRow, personOf } from "./people.ts";
 import { restoreOutbox, restoreRegisters } from "./preferences.ts";
 import { one, type Program, statement } from "./query.ts";
+import { emptied } from "./redaction.ts";
 import { roomRow, saveRoom } from "./rooms.ts";
 import type { Tables } from "./schema.ts";
 import type { Restored, RoomKey } from "./store.ts";
 import { addToken } from "./tokens.ts";
 
 type Of<T extends Restored["type"]> = Extract<Restored, { readonly type: T }>;
-
-const MESSAGE = "swp.room.message";
 
 const selectToken = statement<{ token_id: string; hash: string }>()((db, p) =>
   db
@@ -95,7 +94,8 @@ function* restoreMessage({
   ...record
 }: Of<"event">): Program<Told<undefined>> {
   yield* roomRow({ tenant_id, room_id });
-  const { sent_at, event_uuid, redacted_at } = record;
+  const { sent_at, event_uuid, redacted_at, redacted_by, redaction_id, reason } = record;
+  const isRedacted = redacted_at !== undefined && redacted_at !== null;
   const known = yield* one(selectEvent, { tenant_id, event_id });
   if (known !== undefined && known.room_id !== room_id)
     throw invalid([{ path: "event_id", message: "must not be that of another event" }]);
@@ -103,7 +103,9 @@ function* restoreMessage({
     event_uuid !== undefined &&
     (yield* sentBefore({ tenant_id, room_id, sender_id, event_uuid })) !== undefined;
   if (known !== undefined || isSent) return { value: undefined, announcements: [] };
-  const body = { room_id, sender_id, content };
+  const said = isRedacted
+    ? emptied(redacted_at, { redacted_by, redaction_id, reason })
+    : { content };
   const event = {
     tenant_id,
     room_id,
@@ -111,10 +113,10 @@ function* restoreMessage({
     event_id,
     event_uuid,
     type: MESSAGE,
-    body,
+    body: { room_id, sender_id, ...said },
   } as const;
   const frame = yield* append(event, sent_at);
-  if (redacted_at === undefined || redacted_at === null)
+  if (!isRedacted)
     return {
       value: undefined,
       announcements: [{ frame, to: { room_id, also: [] }, restored: true }],

@@ -168,7 +168,7 @@ export type Restored =
     } & PersonKey)
   /** Whose direct room it is, also when they have left it. */
   | ({ readonly type: "direct"; readonly participant_ids: readonly [string, string] } & RoomKey)
-  /** A message as it was sent, whether its sender is still there or not. */
+  /** A message as it was sent, whether its sender is still there or not. Of a redacted one the content is not kept. */
   | ({
       readonly type: "event";
       readonly event_id: string;
@@ -177,6 +177,9 @@ export type Restored =
       readonly sent_at: number;
       readonly event_uuid?: string | undefined;
       readonly redacted_at?: number | null | undefined;
+      readonly redacted_by?: string | undefined;
+      readonly redaction_id?: string | undefined;
+      readonly reason?: string | undefined;
     } & RoomKey)
   /** How far somebody has read: the marker they see, and the last message that counts as read. */
   | ({

@@ -45,6 +45,11 @@ async function company(server: TestServer): Promise<void> {
   await bob.put("/v1/me/presence", { state: "busy", device_id: "d" });
   await ann.put("/v1/me/presence", { state: "appear_offline" });
   await ann.put("/v1/me/presence", { auto: true });
+  const slip = { sender_id: "cy", content: { body: "a slip" } };
+  const { id: redacts } = (await server.admin("POST", "/rooms/lounge/events", slip)).body.data;
+  await server.admin("POST", "/rooms/lounge/events", {
+    ...{ type: "swp.room.redaction", sender_id: "cy", content: { redacts, reason: "private" } },
+  });
   const [event] = (await server.export()).filter(({ type }) => type === "event");
   const named = { tenant_id: "acme", room_id: "lounge", participant_id: "ann" };
   await server.import([
@@ -91,6 +96,24 @@ describe("GET /v1/admin/export", () => {
     await from.clock.advance(200_000);
     await into.import(await from.export());
     expect(await seen(into)).toEqual(await seen(from));
+  });
+
+  test("moves what was taken back as such: taking it back again answers the first time", async () => {
+    await using from = await TestServer.start();
+    await using into = await TestServer.start();
+    await company(from);
+    await into.import(await from.export());
+    const redacted = (await into.export()).find(({ redacted_by }) => redacted_by === "cy");
+    expect(redacted).toMatchObject({ content: {}, reason: "private" });
+    const content = { redacts: redacted?.event_id };
+    const again = { type: "swp.room.redaction", sender_id: "cy", content };
+    expect((await into.admin("POST", "/rooms/lounge/events", again)).body.data).toMatchObject({
+      id: redacted?.redaction_id,
+      ts: redacted?.redacted_at,
+      redacts: redacted?.event_id,
+      sender_id: "cy",
+      reason: "private",
+    });
   });
 
   test("is of the administrator's own tenant, of the one that is named, or of all", async () => {

@@ -193,13 +193,15 @@ describe("DELETE /v1/admin/participants/:participant_id", () => {
 });
 
 describe("DELETE /v1/admin/rooms/:room_id", () => {
-  test("leaves nothing of the room but the event that closes it", async () => {
+  test("leaves nothing of the room but the event that closes it, and who may hear of it", async () => {
     using folder = temporaryFolder();
     const file = join(folder.path, "test.db");
     await using server = await TestServer.start({ file });
     const { ann } = await furnished(server);
     await server.admin("DELETE", "/rooms/lounge");
-    expect(rowsOf(file, { tenant_id: "acme", room_id: "lounge" })).toEqual({ events: 1 });
+    const left = rowsOf(file, { tenant_id: "acme", room_id: "lounge" });
+    expect(Object.keys(left).toSorted()).toEqual(["events", "stays"]);
+    expect(left.events).toBe(1);
     expect(refusedWith(await ann.get("/v1/rooms/lounge"))).toBe("404 SW_ROOM_NOT_FOUND");
     await server.room("lounge", [ann]);
     expect((await ann.get("/v1/rooms/lounge/state")).body.data).toMatchObject({
@@ -228,6 +230,25 @@ describe("DELETE /v1/admin/rooms/:room_id", () => {
     await server.room("lounge", [bob]);
     await server.admin("POST", "/rooms/lounge/events", { sender_id: "bob", content: {} });
     expect(await hears.heard()).toEqual([]);
+  });
+
+  test("is replayed to those who were in it or invited, without what was said there before", async () => {
+    await using server = await TestServer.start();
+    const { ann, eve } = await furnished(server);
+    const ivy = await server.person("ivy");
+    await server.admin("PUT", "/rooms/lounge/members/ivy", { membership: "invite" });
+    const since = (await ann.get("/v1/sync")).body.data.next_cursor;
+    await server.admin("POST", "/rooms/lounge/events", { sender_id: "ann", content: {} });
+    await server.admin("DELETE", "/rooms/lounge");
+    await server.room("lounge", [eve]);
+    await server.admin("POST", "/rooms/lounge/events", { sender_id: "eve", content: {} });
+    const missed = async (person: Person): Promise<string[]> =>
+      named((await person.get(`/v1/sync?since=${since}&timeout=0`)).body.data.events);
+    expect([await missed(ann), await missed(ivy)]).toEqual([
+      ["swp.room.state lounge closed deleted"],
+      ["swp.room.state lounge closed deleted"],
+    ]);
+    expect(await missed(eve)).not.toContain("swp.room.state lounge closed deleted");
   });
 
   test("is folded into a closed room", async () => {
