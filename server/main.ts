@@ -1,5 +1,7 @@
 import { DEFAULT_PREFERENCES } from "@porchlight/core";
 import { type Clock, systemClock } from "@porchlight/core/clock";
+import type { Server } from "bun";
+import type { AnyElysia } from "elysia";
 import { Announced } from "./announced.ts";
 import { createApp, type WebsocketOptions, websocketOptions } from "./app.ts";
 import { openAuth } from "./auth.ts";
@@ -85,9 +87,10 @@ export async function startServer(config: Config, options: Outside = {}): Promis
   const { deps, stopWith } = await compose(config, options);
   const { clock, shell, store } = deps;
   const app = createApp(deps);
-  app.listen({ hostname: config.host, port: config.port });
-  const server = app.server;
-  if (server === null) throw new Error("Cannot start as the port was not bound");
+  const server = await listen(app, config).catch(async (error: unknown) => {
+    await stopWith(async () => undefined);
+    throw error;
+  });
   const url = `http://${server.hostname}:${server.port}`;
   shell.log("info", "server.listening", { url });
   return {
@@ -124,6 +127,12 @@ export async function porchlight(
     websocket: websocketOptions(config),
     stop,
   });
+}
+
+async function listen(app: AnyElysia, { host, port }: Config): Promise<Server<unknown>> {
+  app.listen({ hostname: host, port });
+  if (app.server === null) throw new Error("Cannot start as the port was not bound");
+  return app.server;
 }
 
 /** What a server consists of, not reachable yet. */
@@ -168,8 +177,13 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   const store = open(config, announce, options.trace);
   const notifications = new Notifications({ clock, hub, store, log });
   const snoozes = new Snoozes({ clock, store, log });
-  await takeUp(store, liveness, clock);
-  await snoozes.start();
+  try {
+    await takeUp(store, liveness, clock);
+    await snoozes.start();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 
   let stopping: Promise<void> | undefined;
   const issuer = openIssuer(config, { clock, log });
@@ -201,8 +215,11 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     await finishRequests(finish);
     liveness.stop();
     await issuer?.stop();
-    await store.keepDevices(liveness.remember(), clock.wall());
-    await store.close();
+    try {
+      await store.keepDevices(liveness.remember(), clock.wall());
+    } finally {
+      await store.close();
+    }
     log("info", "server.stopped");
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { openConfigured, readConfig, startServer } from "@porchlight/server";
 import { TestClock } from "../support/clock.ts";
 import { ServerProcess, temporaryFolder } from "../support/process.ts";
 import { ADMIN_TOKEN, type Person, TestServer } from "../support/server.ts";
@@ -20,6 +21,31 @@ function streamsOf(server: TestServer, people: readonly Person[]): Promise<Strea
     people.map(({ token, id }) => server.stream({ token, device_id: `of-${id}`, state: "online" })),
   );
 }
+
+describe("a start that fails", () => {
+  test("as the port is taken, closes its store and says why", async () => {
+    await using first = await TestServer.start();
+    using folder = temporaryFolder();
+    const config = readConfig({
+      PORCHLIGHT_PORT: new URL(first.url).port,
+      PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "second.db")}`,
+    });
+    let closed = 0;
+    const open: typeof openConfigured = (...options) => {
+      const store = openConfigured(...options);
+      const close = async (): Promise<void> => {
+        closed += 1;
+        await store.close();
+      };
+      return { ...store, close };
+    };
+    const clock = new TestClock();
+    await expect(startServer(config, { clock, log: () => undefined, open })).rejects.toThrow(
+      /in use/,
+    );
+    expect([closed, clock.timers]).toEqual([1, 0]);
+  });
+});
 
 describe("an orderly restart", () => {
   test("of which everyone returns within restart_grace_ms tells nobody anything", async () => {
