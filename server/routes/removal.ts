@@ -20,7 +20,7 @@ export function removalRoutes({ shell, store, hub, liveness, clock }: Deps): Any
           throw new CodedError("SW_AUTH_INSUFFICIENT_PERMISSION", message);
         }
         const { tenant_id = "" } = params;
-        await store.deleteTenant(tenant_id);
+        await store.deleteTenant(tenant_id, clock.wall());
         revoke(hub.all().filter((connection) => connection.tenant_id === tenant_id));
         liveness.forgetTenant(tenant_id);
         return { data: { tenant_id } };

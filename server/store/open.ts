@@ -113,7 +113,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     setResponseMode: (key, body, now) =>
       told(roomSettings.setResponseMode(key, body, { now, newId, defaults })),
 
-    deleteTenant: (tenant_id) => db.write(removal.deleteTenant(tenant_id)),
+    deleteTenant: (tenant_id, now) => db.write(removal.deleteTenant(tenant_id, now)),
     deleteParticipant: (key, now) => told(removal.deleteParticipant(key, { now, newId })),
     deleteRoom: (key, now) => told(removal.deleteRoom(key, { now, newId })),
     deleteMember: (key, now) => told(removal.deleteMember(key, { now, newId })),

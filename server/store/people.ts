@@ -13,6 +13,7 @@ import {
 } from "@porchlight/core";
 import { noSuch } from "../refusals.ts";
 import { append, type Told } from "./events.ts";
+import { kept } from "./operation.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import type { Tables } from "./schema.ts";
 import type { Announcement, PersonKey, PresenceFacts, StoredMe } from "./store.ts";
@@ -152,16 +153,24 @@ export function* hasTenant(tenant_id: string): Program<boolean> {
   return (yield* one(selectTenant, { tenant_id })) !== undefined;
 }
 
+/** Under what is kept where the positions of a tenant ended that is no more. */
+export function formerTenant(tenant_id: string): string {
+  return `tenant/${tenant_id}`;
+}
+
+/** Adds or changes a tenant. One that there was before goes on above its old positions, so that they are not taken for new ones. */
 export function* putTenant(tenant_id: string, body: TenantBody): Program<Me["tenant"]> {
   const known = yield* one(selectTenant, { tenant_id });
+  const former = known === undefined ? yield* kept(formerTenant(tenant_id)) : undefined;
+  const start: number = former === undefined ? 0 : JSON.parse(former.body_json).position;
   const row: TenantRow = {
     tenant_id,
     slug: body.slug ?? known?.slug ?? tenant_id,
     name: body.name ?? known?.name ?? tenant_id,
     features_json:
       body.features === undefined ? (known?.features_json ?? "{}") : JSON.stringify(body.features),
-    position: known?.position ?? 0,
-    unreplayable: known?.unreplayable ?? 0,
+    position: known?.position ?? start,
+    unreplayable: known?.unreplayable ?? start,
   };
   yield* one(upsertTenant, row);
   return tenantOf(row);

@@ -1,6 +1,7 @@
 import { append, type Told } from "./events.ts";
 import { memberLeaves } from "./members.ts";
-import { participantOf, participantRow, personOf, tenantRow } from "./people.ts";
+import { keep } from "./operation.ts";
+import { formerTenant, participantOf, participantRow, personOf, tenantRow } from "./people.ts";
 import { all, one, type Program, type Statement, statement } from "./query.ts";
 import { findRoom, type Making, roomRow, saveRoom, tell } from "./rooms.ts";
 import type { Tables } from "./schema.ts";
@@ -72,10 +73,11 @@ const selectRoomsOf = statement<PersonKey>()((db, p) =>
     .orderBy("room_id"),
 );
 
-/** Removes a tenant with all that it has. Nobody is left to be told. */
-export function* deleteTenant(tenant_id: string): Program<void> {
-  yield* tenantRow(tenant_id);
+/** Removes a tenant with all that it has but the number of its last position. Nobody is left to be told. */
+export function* deleteTenant(tenant_id: string, now: number): Program<void> {
+  const { position } = yield* tenantRow(tenant_id);
   yield* removeFrom(removeTenant, { tenant_id });
+  yield* keep(formerTenant(tenant_id), { position }, now);
 }
 
 /** Removes a room with all that it has, and tells those who were in it: that event is all that is left. */

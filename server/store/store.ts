@@ -260,8 +260,11 @@ export interface Store {
    */
   appendEvent(key: RoomKey, body: EventBody, now: number): Promise<EventFrame>;
 
-  /** Removes a tenant with all that it has. `SW_TENANT_NOT_FOUND` where there is none. */
-  deleteTenant(tenant_id: string): Promise<void>;
+  /**
+   * Removes a tenant with all that it has. `SW_TENANT_NOT_FOUND` where there is none. Its positions MUST NOT
+   * be given again: one of the same id goes on above them, and what it was asked of before is a gap.
+   */
+  deleteTenant(tenant_id: string, now: number): Promise<void>;
   /** Removes a person, who leaves every room; what they have sent stays. The tenant is told. */
   deleteParticipant(key: PersonKey, now: number): Promise<void>;
   /** Removes a room with all that it has. Those in it are told that it is closed, and that is all that is left. */

@@ -178,8 +178,27 @@ export function movingConformance(makeDatabase: MakeDatabase): void {
       await t.store.deleteMember({ ...lobby, participant_id: "bob" }, NOW);
       await t.store.deleteParticipant(ANN, NOW);
       await t.store.deleteRoom(lobby, NOW);
-      await t.store.deleteTenant("acme");
+      await t.store.deleteTenant("acme", NOW);
       expect(await linesOf(t.store.exported(undefined))).toEqual(before);
+    });
+
+    test("gives no position of a tenant again, and answers those of the former one with a gap", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const lobby = await t.room("lobby", ["ann"]);
+      await t.say(lobby, "ann");
+      const last = await t.store.position("acme");
+      await t.store.deleteTenant("acme", NOW);
+      await t.room("lobby", ["ann"]);
+      const again = { limit: 100, retained: 100 };
+      const [old, fresh] = [
+        await t.store.replay(ANN, last - 1, again),
+        await t.store.replay(ANN, last, again),
+      ];
+      expect([old.isGap, fresh.isGap]).toEqual([true, false]);
+      expect(fresh.events.map(({ stream_position = 0 }) => stream_position > last)).not.toContain(
+        false,
+      );
+      expect(fresh.events.length).toBeGreaterThan(0);
     });
   });
 }
