@@ -7,6 +7,7 @@ import { ServerProcess, temporaryFolder } from "../support/process.ts";
 import { runs } from "../support/runs.ts";
 
 const CLI = resolve(import.meta.dir, "../../server/cli.ts");
+const PEAK = resolve(import.meta.dir, "../support/peak.ts");
 
 /** Runs the command to its end. */
 function porchlight(...args: string[]): Promise<{ code: number; out: string; error: string }> {
@@ -17,7 +18,7 @@ function porchlight(...args: string[]): Promise<{ code: number; out: string; err
 async function porchlightIn(
   { env = {}, stdin = "" }: { env?: Record<string, string>; stdin?: string },
   ...args: string[]
-): Promise<{ code: number; out: string; error: string; memoryBytes: number }> {
+): Promise<{ code: number; out: string; error: string }> {
   const child = Bun.spawn([process.execPath, CLI, ...args], {
     env: { ...process.env, ...env },
     stdin: new TextEncoder().encode(stdin),
@@ -29,7 +30,21 @@ async function porchlightIn(
     new Response(child.stderr).text(),
   ]);
   const code = await child.exited;
-  return { code, out, error, memoryBytes: child.resourceUsage()?.maxRSS ?? 0 };
+  return { code, out, error };
+}
+
+/** Runs a command that has to succeed, and answers what it printed and how much memory it took at most. */
+async function measured(...args: string[]): Promise<{ out: string; memoryBytes: number }> {
+  using folder = temporaryFolder();
+  const peak = join(folder.path, "peak");
+  const child = Bun.spawn([process.execPath, "--preload", PEAK, CLI, ...args], {
+    env: { ...process.env, PORCHLIGHT_TEST_PEAK: peak },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const out = await new Response(child.stdout).text();
+  expect(await child.exited).toBe(0);
+  return { out, memoryBytes: Number(readFileSync(peak, "utf8")) };
 }
 
 /** A folder with a database in which Ann sits, and the lines that made it. */
@@ -185,7 +200,7 @@ describe("porchlight import and export", () => {
       const lines = join(path, "lines.ndjson");
       const few = await porchlight("export", "--file", file);
       writeFileSync(lines, few.out);
-      const { memoryBytes: least } = await porchlightIn({}, "import", lines, "--file", file);
+      const { memoryBytes: least } = await measured("import", lines, "--file", file);
       const count = runs(5_000);
       const writer = Bun.file(lines).writer();
       for (let index = 0; index < count; index += 1) {
@@ -199,9 +214,9 @@ describe("porchlight import and export", () => {
       }
       await writer.end();
       const begun = performance.now();
-      const imported = await porchlightIn({}, "import", lines, "--file", file);
+      const imported = await measured("import", lines, "--file", file);
       const rate = Math.round(count / ((performance.now() - begun) / 1_000));
-      const exported = await porchlightIn({}, "export", `${lines}.out`, "--file", file);
+      const exported = await measured("export", `${lines}.out`, "--file", file);
       const more = [imported, exported].map(({ memoryBytes }) => (memoryBytes - least) / 1_048_576);
       console.log(
         `${count} lines of 1 KB: ${rate} lines/s, ${more.map((mebibytes) => Math.round(mebibytes)).join(" and ")} MiB more`,
