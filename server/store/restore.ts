@@ -1,6 +1,6 @@
 import { invalid } from "@porchlight/core";
 import { noSuch } from "../refusals.ts";
-import { append, MESSAGE, sentBefore, type Told } from "./events.ts";
+import { append, findEvent, MESSAGE, sentBefore, type Told } from "./events.ts";
 import { directKey, findDirectRoom, findMember, saveMember } from "./members.ts";
 import { participantRow, personOf } from "./people.ts";
 import { restoreOutbox, restoreRegisters } from "./preferences.ts";
@@ -153,10 +153,13 @@ function* restoreReadMarker(record: Of<"read_marker">): Program<void> {
   yield* roomRow(record);
   const member = yield* findMember(record);
   if (member === undefined) throw noSuch("member");
-  const marker = event_id === null ? 0 : yield* positionOf(record, event_id);
-  const read_position = read_to === null ? marker : yield* positionOf(record, read_to);
-  if (read_position > member.read_position)
-    yield* saveMember({ ...member, read_position, last_read_event_id: event_id });
+  const to = read_to ?? event_id;
+  const read_position = to === null ? 0 : yield* positionOf(record, to);
+  if (read_position <= member.read_position) return;
+  // A marker can stand at what does not move along, such as somebody's coming.
+  const marked = event_id === null ? undefined : yield* findEvent({ ...record, event_id });
+  const last_read_event_id = marked?.room_id === record.room_id ? event_id : null;
+  yield* saveMember({ ...member, read_position, last_read_event_id });
 }
 
 function* restoreSnooze(record: Of<"snooze">): Program<void> {

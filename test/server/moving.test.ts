@@ -98,6 +98,24 @@ describe("GET /v1/admin/export", () => {
     expect(await seen(into)).toEqual(await seen(from));
   });
 
+  test("moves how far somebody has read, also where their marker is at something that stays behind", async () => {
+    await using from = await TestServer.start();
+    await using into = await TestServer.start();
+    const [ann, bob] = [await from.person("ann"), await from.person("bob")];
+    const lounge = await from.room("lounge", [ann, bob]);
+    const said = { sender_id: "bob", content: { body: "hello" } };
+    await from.admin("POST", `/rooms/${lounge}/events`, said);
+    const [since, cy] = [0, await from.person("cy")];
+    await from.admin("PUT", `/rooms/${lounge}/members/${cy.id}`, { membership: "join" });
+    const { events } = (await ann.get(`/v1/sync?since=${since}`)).body.data;
+    await ann.put(`/v1/rooms/${lounge}/read-marker`, { event_id: events.at(-1).id });
+    await from.admin("POST", `/rooms/${lounge}/events`, said);
+    expect((await into.import(await from.export())).at(-1)).toMatchObject({ data: { refused: 0 } });
+    const { token } = ann;
+    const read = await into.request("GET", `/v1/rooms/${lounge}/read-state`, { token });
+    expect(read.body.data).toMatchObject({ unread_count: 1, last_read_event_id: null });
+  });
+
   test("moves what was taken back as such: taking it back again answers the first time", async () => {
     await using from = await TestServer.start();
     await using into = await TestServer.start();
