@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { importLines } from "../import.ts";
 import { type Command, configOf, FILE_OPTION, textOf, UsageError, withStore } from "./command.ts";
 
@@ -42,6 +42,8 @@ imported here: let it do it, with POST /v1/admin/import.
 
 function bytesOf(from: string): AsyncIterable<Uint8Array> {
   if (from === "-") return Bun.stdin.stream();
-  if (existsSync(from)) return Bun.file(from).stream();
-  throw new UsageError(`Cannot import "${from}" as there is no such file`);
+  if (!existsSync(from)) throw new UsageError(`Cannot import "${from}" as there is no such file`);
+  if (statSync(from).isDirectory())
+    throw new UsageError(`Cannot import "${from}" as it is a folder`);
+  return Bun.file(from).stream();
 }

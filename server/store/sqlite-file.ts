@@ -17,7 +17,7 @@ export interface Inspection {
  * @param into an empty file, in whose place the copy goes; gone if it fails.
  */
 export function backupSqlite(file: string, into: string): number {
-  const part = `${into}.part`;
+  const part = `${into}.${crypto.randomUUID()}.part`;
   try {
     copy(file, part);
     check(part);
@@ -51,8 +51,6 @@ export function inspectSqlite(file: string): Inspection {
 }
 
 function copy(file: string, into: string): void {
-  // Left by one that was killed.
-  rmSync(into, { force: true });
   closeSync(openSync(into, "wx", 0o600));
   const db = new Database(file, { readonly: true });
   try {

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { CodedError } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
 import Database from "better-sqlite3";
@@ -175,6 +176,8 @@ const dialect = new Kysely<Tables>({
 /** A connection to tables that are up to date, or none. */
 function connect(file: string, trace: ((sql: string) => void) | undefined): Database.Database {
   const verbose = trace && ((sql: unknown) => trace(String(sql)));
+  // A new file is its owner's alone; the files beside it take after it. One that is there is left as it is.
+  if (file !== ":memory:") closeSync(openSync(file, "a", 0o600));
   const db = new Database(file, { timeout: OPEN_WITHIN_MS, verbose });
   try {
     writeAhead(db);

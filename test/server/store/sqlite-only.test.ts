@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { CodedError } from "@porchlight/core";
 import { openStore, type Replayed, type StoreOptions } from "@porchlight/server/store";
 import Database from "better-sqlite3";
 import { Child } from "../../support/child.ts";
+import { temporaryFolder } from "../../support/process.ts";
 import { TestServer } from "../../support/server.ts";
 import { sqliteDatabase, TestDirectory } from "../../support/sqlite.ts";
 import { NOW, TestStore } from "../../support/store.ts";
@@ -71,6 +73,20 @@ describe("openStore()", () => {
     expect(await replay("ann", position)).toMatchObject({ isGap: false, events: [{}] });
     expect(await replay("bob", position)).toMatchObject({ isGap: false, events: [] });
     await store.close();
+  });
+
+  test("makes a new file its owner's alone, and leaves the rights of an old one", async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "porchlight.db");
+    const rights = (): number[] => [file, `${file}-wal`].map((each) => statSync(each).mode & 0o777);
+    await using first = await TestServer.start({ file });
+    await first.person("ann");
+    expect(rights()).toEqual([0o600, 0o600]);
+    await first.stop();
+    chmodSync(file, 0o640);
+    await using second = await TestServer.start({ file });
+    await second.person("bob");
+    expect(rights()).toEqual([0o640, 0o640]);
   });
 
   test("keeps a database in memory in no file", async () => {
