@@ -32,7 +32,7 @@ interface Engaged {
 
 type EventFold = (state: RoomState, frame: JsonObject, viewer: FoldViewer) => RoomState;
 
-/** What each event of a room changes in it. Those that are not here change nothing that a snapshot shows. */
+/** What each event of a room changes in it, as far as the event says so. */
 const EVENT_FOLDS: ReadonlyMap<string, EventFold> = new Map<string, EventFold>([
   ["swp.room.message", foldMessage],
   ["swp.room.member", foldMember],
@@ -55,6 +55,12 @@ const EVENT_FOLDS: ReadonlyMap<string, EventFold> = new Map<string, EventFold>([
  * at or below the snapshot's position is in it already and changes nothing, so
  * that a stream opened before the snapshot was taken neither misses nor
  * doubles anything. Answers the same object when nothing changes.
+ *
+ * What a frame does not say only a new snapshot can: take one after the
+ * viewer's own `swp.room.member`, a redaction, an `ai_engagement` whose
+ * `response_mode` is null, and what is the viewer's own (`read_marker`,
+ * `notification_mode`, `mute`, `snooze.fired`, `me.preferences`). The client
+ * does so.
  */
 export function foldFrame(state: RoomState, frame: ServerFrame, viewer: FoldViewer): RoomState {
   if (frame.type === "presence") return foldPresence(state, frame);

@@ -1,16 +1,16 @@
 import {
   invalid,
-  invitedEngagement,
   type MemberBody,
   type MemberFacts,
   type Membership,
   memberOf,
+  mutedUntil,
 } from "@porchlight/core";
 import { noSuch } from "../refusals.ts";
 import { position, type Told } from "./events.ts";
 import { participantOf, participantRow, present } from "./people.ts";
 import { all, one, type Program, statement } from "./query.ts";
-import { type Making, putRoom, type RoomRow, roomRow, saveRoom, tell } from "./rooms.ts";
+import { type Making, type RoomRow, roomRow, saveRoom, tell, tellOwn } from "./rooms.ts";
 import type { Tables } from "./schema.ts";
 import { noteStay } from "./stays.ts";
 import type { Announcement, PersonKey, RoomKey } from "./store.ts";
@@ -135,7 +135,10 @@ export function* putMember(
     yield* saveRoom({ ...(yield* roomRow(key)), member_count: room.member_count + count });
   return {
     value: memberFactsOf(row, participant),
-    announcements: yield* tellMember(known, row, participant, making),
+    announcements: [
+      ...(yield* tellMember(known, row, participant, making)),
+      ...tellPrivate(known, row, making),
+    ],
   };
 }
 
@@ -156,37 +159,12 @@ export function* memberLeaves(
   return yield* tellMember(known, { ...known, membership: "leave" }, participant, making);
 }
 
-/** The direct room of two people, opened if there is none; whoever has left it is back. */
-export function* openDirectRoom(
-  { tenant_id, participant_id }: PersonKey,
-  other: string,
-  making: Making,
-): Program<Told<string>> {
-  if (other === participant_id)
-    throw invalid([{ path: "participant_id", message: "must be somebody else" }]);
-  yield* participantRow({ tenant_id, participant_id: other });
-  const known = yield* findDirectRoom(tenant_id, directKey(participant_id, other));
-  const key = { tenant_id, room_id: known ?? `room-${making.newId()}` };
-  if (known === undefined)
-    yield* putRoom(key, { room_type: "dm", creator_id: participant_id }, making);
-  const first = yield* joinDirectRoom({ ...key, participant_id }, making);
-  const second = yield* joinDirectRoom({ ...key, participant_id: other }, making);
-  return { value: key.room_id, announcements: [...first.announcements, ...second.announcements] };
-}
-
 /** The direct room of two people, by the key that names both. */
 export function* findDirectRoom(
   tenant_id: string,
   direct_key: string,
 ): Program<string | undefined> {
   return (yield* one(selectDirect, { tenant_id, direct_key }))?.room_id;
-}
-
-function* joinDirectRoom(key: RoomKey & PersonKey, making: Making): Program<Told<MemberFacts>> {
-  const { participant_type } = participantOf(yield* participantRow(key));
-  const isNew = (yield* findMember(key)) === undefined;
-  const engagement_mode = isNew ? invitedEngagement("dm", participant_type, "always") : undefined;
-  return yield* putMember(key, { membership: "join", engagement_mode }, making);
 }
 
 /** Who has joined a room or is invited. */
@@ -239,6 +217,25 @@ function* claimDirectRoom(room: RoomRow, participant_id: string): Program<void> 
     ]);
   }
   yield* saveRoom({ ...room, direct_key });
+}
+
+/** What of a membership is private is told to the person's own devices. */
+function tellPrivate(
+  before: MemberRow | undefined,
+  after: MemberRow,
+  making: Making,
+): readonly Announcement[] {
+  if (before === undefined) return [];
+  const { notification_mode } = after;
+  const muted_until = mutedUntil(after, making.now);
+  return [
+    ...(before.notification_mode === notification_mode
+      ? []
+      : [tellOwn(after, "swp.room.notification_mode", { notification_mode }, making)]),
+    ...(mutedUntil(before, making.now) === muted_until
+      ? []
+      : [tellOwn(after, "swp.room.mute", { muted_until }, making)]),
+  ];
 }
 
 /** The frame has the member as everyone may see it: without private settings, and without presence, which is not durable. */

@@ -1,4 +1,5 @@
 import { DEFAULT_PREFERENCES, type Preferences } from "@porchlight/core";
+import { openDirectRoom } from "./direct-rooms.ts";
 import * as documents from "./documents.ts";
 import { position, type Told } from "./events.ts";
 import { exported } from "./export.ts";
@@ -161,7 +162,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     roomsOf: (key) => db.read(reading.roomsOf(key)),
     standing: (key) => db.read(reading.standing(key)),
     replay: (key, since, options) => db.read(replay(key, since, options)),
-    openDirectRoom: (key, other, now) => told(members.openDirectRoom(key, other, { now, newId })),
+    openDirectRoom: (key, other, now) => told(openDirectRoom(key, other, { now, newId })),
     position: (tenant_id) => db.read(position(tenant_id)),
 
     keepDevices: (devices, now) => db.write(keep("devices", devices, now)),

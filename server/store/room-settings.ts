@@ -12,7 +12,7 @@ import { findMember, putMember } from "./members.ts";
 import { participantOf, participantRow } from "./people.ts";
 import { updatePreferences } from "./preferences.ts";
 import type { Program } from "./query.ts";
-import { type Making, putRoom, tellOwn } from "./rooms.ts";
+import { type Making, putRoom } from "./rooms.ts";
 import type { PersonKey, RoomKey } from "./store.ts";
 
 /** Sets about what of a room somebody is to be notified. */
@@ -21,11 +21,9 @@ export function* setNotificationMode(
   notification_mode: NotificationMode,
   making: Making,
 ): Program<Told<{ notification_mode: NotificationMode }>> {
-  const { member } = yield* admit(key, "look");
-  yield* putMember(key, { notification_mode }, making);
-  const told = tellOwn(key, "swp.room.notification_mode", { notification_mode }, making);
-  const changed = member?.notification_mode !== notification_mode;
-  return { value: { notification_mode }, announcements: changed ? [told] : [] };
+  yield* admit(key, "look");
+  const { announcements } = yield* putMember(key, { notification_mode }, making);
+  return { value: { notification_mode }, announcements };
 }
 
 /** Mutes a room for somebody until an instant, or no longer. One that is past reads null. */
@@ -34,12 +32,9 @@ export function* mute(
   until: number | null,
   making: Making,
 ): Program<Told<{ muted_until: string | null }>> {
-  const { member } = yield* admit(key, "look");
-  const before = member === undefined ? null : mutedUntil(member, making.now);
-  const { value } = yield* putMember(key, { muted_until: until }, making);
-  const muted_until = mutedUntil(value, making.now);
-  const told = tellOwn(key, "swp.room.mute", { muted_until }, making);
-  return { value: { muted_until }, announcements: muted_until === before ? [] : [told] };
+  yield* admit(key, "look");
+  const { value, announcements } = yield* putMember(key, { muted_until: until }, making);
+  return { value: { muted_until: mutedUntil(value, making.now) }, announcements };
 }
 
 /** Sets how the AIs of a room take part, or one of them. */

@@ -383,7 +383,10 @@ export interface Store {
   standing(
     key: PersonKey,
   ): Promise<{ readonly rooms: readonly string[]; readonly position: number }>;
-  /** The direct room of two people, opened if there is none; whoever has left it is back. `SW_NOT_FOUND` when the other does not exist. */
+  /**
+   * The direct room of two people, opened if there is none; whoever has left it is back, if `roomRefusal` in
+   * core lets them join. `SW_NOT_FOUND` when the other does not exist.
+   */
   openDirectRoom(key: PersonKey, other: string, now: number): Promise<string>;
   /**
    * What a person may see of what happened after `since`, at most `limit` events, and not necessarily to

@@ -137,6 +137,44 @@ export function roomWritesConformance(makeDatabase: MakeDatabase): void {
     });
   });
 
+  describe("Store.openDirectRoom()", () => {
+    test("has nobody back who is banned, nor anybody into a room that is frozen", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann", "bob"]);
+      const ann = { tenant_id: "acme", participant_id: "ann" };
+      const bob = { tenant_id: "acme", participant_id: "bob" };
+      const dm = { tenant_id: "acme", room_id: await t.store.openDirectRoom(ann, "bob", NOW) };
+      const refusals = async (): Promise<string[]> => [
+        (await refusalOf(t.store.openDirectRoom(bob, "ann", NOW))).code,
+        (await refusalOf(t.store.openDirectRoom(ann, "bob", NOW))).code,
+      ];
+      await t.store.putRoom(dm, { state: "archived" }, NOW);
+      expect(await t.store.openDirectRoom(ann, "bob", NOW)).toBe(dm.room_id);
+      await t.member(dm, "bob", { membership: "leave" });
+      expect(await refusals()).toEqual(["SW_ROOM_FROZEN", "SW_ROOM_FROZEN"]);
+      await t.store.putRoom(dm, { state: "open" }, NOW);
+      await t.member(dm, "bob", { membership: "ban" });
+      expect(await refusals()).toEqual(["SW_ROOM_FORBIDDEN", "SW_ROOM_FORBIDDEN"]);
+    });
+  });
+
+  describe("Store.putMember(), of what is private", () => {
+    test("tells the person's own devices what the administrator has changed, and nobody else", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const lobby = await t.room("lobby", ["ann", "bob"]);
+      const muting = { muted_until: NOW + 60_000, notification_mode: "none" } as const;
+      const change = (): Promise<unknown> => t.member(lobby, "ann", muting);
+      expect(await t.heard(change)).toMatchObject([
+        {
+          to: { participant_id: "ann" },
+          frame: { type: "swp.room.notification_mode", notification_mode: "none" },
+        },
+        { to: { participant_id: "ann" }, frame: { type: "swp.room.mute" } },
+      ]);
+      expect(await t.heard(change)).toEqual([]);
+    });
+  });
+
   describe("Store.markRead()", () => {
     test(
       "reads forward only, but for force, and counts what others said after the marker",
