@@ -18,6 +18,11 @@ export interface Administrator {
 export interface Auth {
   /** @throws {CodedError} 401 for a token that is not one, 403 for the admin token. */
   participant(token: string | undefined): Promise<Caller>;
+  /**
+   * Asks again after something was awaited. Adds nobody: whom an issuer speaks of may have been deleted meanwhile.
+   * @throws {CodedError} 401 for a token that has ended, or whose person is no more.
+   */
+  recheck(token: string | undefined): Promise<void>;
   /** @throws {CodedError} 401 for a token that is not one, 403 for a participant without the role. */
   administrator(token: string | undefined): Promise<Administrator>;
 }
@@ -55,25 +60,25 @@ export function openAuth({
   /** Those whose roles and groups were written down once: two tokens of one person must not take turns. */
   const noted = new WeakSet<Identity>();
 
-  async function owner(token: string | undefined): Promise<TokenOwner | "admin"> {
+  async function owner(
+    token: string | undefined,
+    takeIn: (identity: Identity) => Promise<void> = admit,
+  ): Promise<TokenOwner | "admin"> {
     if (token === undefined)
       throw new CodedError("SW_AUTH_INVALID_TOKEN", "A bearer token is required");
     // Only hashes are compared, so how long it takes says nothing about the token.
     const hash = hashOf(token);
     if (hash === adminHash) return "admin";
-    if (issuer !== undefined && isJwt(token)) return issued(await issuer.identify(token, hash));
+    if (issuer !== undefined && isJwt(token)) {
+      const identity = await issuer.identify(token, hash);
+      refuseExpired(identity, clock);
+      await takeIn(identity);
+      return ownerOf(identity);
+    }
     const found = await store.token(hash);
     if (found === undefined) throw invalidToken();
     refuseExpired(found, clock);
     return found;
-  }
-
-  async function issued(identity: Identity): Promise<TokenOwner> {
-    refuseExpired(identity, clock);
-    await admit(identity);
-    const { tenant_id, participant_id, roles, expires_at } = identity;
-    const token_id = tokenIdOf(identity);
-    return { tenant_id, participant_id, roles, expires_at, token_id };
   }
 
   /** Sees to it that whoever an issuer speaks of is a participant. Writes when something is new. */
@@ -90,11 +95,18 @@ export function openAuth({
     noted.add(identity);
   }
 
+  async function refuseUnknown(identity: Identity): Promise<void> {
+    if ((await store.recognise(identity)) === "unknown") throw invalidToken();
+  }
+
   return {
     async participant(token) {
       const found = await owner(token);
       if (found === "admin") throw forbidden("The admin token is no participant");
       return found;
+    },
+    async recheck(token) {
+      await owner(token, refuseUnknown);
     },
     async administrator(token) {
       const found = await owner(token);
@@ -104,6 +116,12 @@ export function openAuth({
       return { tenant_id: found.tenant_id };
     },
   };
+}
+
+function ownerOf(identity: Identity): TokenOwner {
+  const { tenant_id, participant_id, roles, expires_at } = identity;
+  const token_id = tokenIdOf(identity);
+  return { tenant_id, participant_id, roles, expires_at, token_id };
 }
 
 /**

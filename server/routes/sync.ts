@@ -14,7 +14,7 @@ export function syncRoutes(deps: Deps): AnyElysia {
   const sync = forParticipant(shell, { query: SyncQuery }, async ({ caller, query, request }) => {
     const data = await poll({ ...deps, retained }, caller, query, request.signal);
     // The token may have ended while it waited.
-    await shell.auth.participant(tokenOf(request));
+    await shell.auth.recheck(tokenOf(request));
     return { data };
   });
   return new Elysia().get("/v1/sync", ({ request, server }) => {

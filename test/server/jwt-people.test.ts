@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { TestClock } from "../support/clock.ts";
+import { Delays, hesitantly } from "../support/hesitant.ts";
 import { TestIssuer } from "../support/issuer.ts";
 import { type Reply, refusedWith, TestServer } from "../support/server.ts";
 
@@ -13,14 +14,19 @@ interface World extends AsyncDisposable {
 }
 
 /** An issuer, and a server that trusts it, with an empty tenant. */
-async function world(): Promise<World> {
+async function world(open?: ReturnType<typeof hesitantly>): Promise<World> {
   const clock = new TestClock();
   const issuer = await TestIssuer.start(clock);
   const writes: string[] = [];
   const trace = (sql: string): void => {
     if (/^(insert into|update) "participants"/.test(sql)) writes.push(sql);
   };
-  const server = await TestServer.start({ clock, env: issuer.env, trace });
+  const server = await TestServer.start({
+    clock,
+    env: issuer.env,
+    trace,
+    ...(open === undefined ? {} : { open }),
+  });
   await server.admin("PUT", "/tenants/acme", {});
   return {
     clock,
@@ -197,5 +203,20 @@ describe("requests without a device", () => {
     expect(devices).toHaveLength(3);
     expect(new Set(devices).size).toBe(3);
     for (const device of devices) expect(device).toMatch(/^rest:jwt-[0-9a-f]{32}$/);
+  });
+});
+
+describe("somebody who is deleted while their token is good", () => {
+  test("is not brought back by the long poll that hears of it", async () => {
+    const delays = new Delays();
+    await using w = await world(hesitantly(delays.of));
+    const token = await w.issuer.sign();
+    const { next_cursor } = (await w.get("/v1/sync", token)).body.data;
+    const read = delays.next("read replay");
+    const answer = w.get(`/v1/sync?since=${next_cursor}`, token);
+    await read;
+    await w.server.admin("DELETE", "/participants/ann?tenant_id=acme");
+    expect(refusedWith(await answer)).toBe("401 SW_AUTH_INVALID_TOKEN");
+    expect(await w.server.store.tenantsOf("participant", "ann")).toEqual([]);
   });
 });
