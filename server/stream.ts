@@ -39,7 +39,10 @@ export class RefusedSocket {
 }
 
 /** What a stream opens with: what its client says, and what its person has joined. */
-export type Opening = StreamQuery & Standing;
+export interface Opening extends StreamQuery, Standing {
+  /** Rejects with a 401 when its token stands for nobody any more. */
+  readonly recheck: () => Promise<void>;
+}
 
 /** One open stream: what it says becomes presence and typing, what it hears comes from the hub. */
 export class StreamSocket implements Connection {
@@ -88,6 +91,8 @@ export class StreamSocket implements Connection {
     const { hub, liveness, shell } = this.#deps;
     hub.send(this, this.#hello(opening.position));
     hub.add(this);
+    // Whoever takes the token away from now on finds this socket; who did before is found here.
+    opening.recheck().catch((error: unknown) => this.#doubt(error));
     this.#catchUp(opening);
     const name = { device_id: this.device_id, instance: this.instance, door: this.door } as const;
     const { state, idle_for_ms } = opening;
@@ -188,6 +193,12 @@ export class StreamSocket implements Connection {
         }),
     });
     this.#replay.run().catch((error: unknown) => this.#interrupt(error));
+  }
+
+  #doubt(error: unknown): void {
+    if (error instanceof CodedError && error.status === 401)
+      this.#deps.hub.close(this, "token_revoked");
+    else this.#interrupt(error);
   }
 
   /** The store cannot be read: whoever comes back later goes on where this ended. */

@@ -49,8 +49,11 @@ async function openStream(
   query: StreamQuery,
 ): Promise<StreamSocket | RefusedSocket> {
   try {
-    const caller = await deps.shell.auth.participant(token);
-    return new StreamSocket(deps, caller, { ...query, ...(await deps.store.standing(caller)) });
+    const { auth } = deps.shell;
+    const caller = await auth.participant(token);
+    const standing = await deps.store.standing(caller);
+    const recheck = (): Promise<void> => auth.recheck(token);
+    return new StreamSocket(deps, caller, { ...query, ...standing, recheck });
   } catch (error) {
     if (!(error instanceof CodedError) || error.status >= 500) throw error;
     return new RefusedSocket(

@@ -219,4 +219,18 @@ describe("somebody who is deleted while their token is good", () => {
     expect(refusedWith(await answer)).toBe("401 SW_AUTH_INVALID_TOKEN");
     expect(await w.server.store.tenantsOf("participant", "ann")).toEqual([]);
   });
+
+  test("is not brought back by the stream that they are opening, which is closed", async () => {
+    const delays = new Delays();
+    await using w = await world(hesitantly(delays.of));
+    const token = await w.issuer.sign();
+    await w.get("/v1/me", token);
+    const standing = delays.hold("read standing");
+    const opening = w.server.stream({ token });
+    await standing.reached;
+    await w.server.admin("DELETE", "/participants/ann?tenant_id=acme");
+    standing.release();
+    expect(await (await opening).closed).toEqual({ code: 4001, reason: "token_revoked" });
+    expect(await w.server.store.tenantsOf("participant", "ann")).toEqual([]);
+  });
 });

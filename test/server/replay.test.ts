@@ -244,6 +244,25 @@ describe("a stream on a store that answers late", () => {
     expect(durable(await stream.heard()).map(([, position]) => position - since)).toEqual([5]);
   });
 
+  for (const late of ["read token", "read standing"] as const)
+    test.each([
+      ["token", (ann: Person) => `/tokens/${ann.tokenId}`],
+      ["person", () => "/participants/ann"],
+      ["tenant", () => "/tenants/acme"],
+    ] as const)(
+      `is closed when its %s is taken away while it is opened, as far as "${late}"`,
+      async (_, path) => {
+        const { server: opened, ann, delays } = await start();
+        await using server = opened;
+        const held = delays.hold(late);
+        const opening = server.stream({ token: ann.token });
+        await held.reached;
+        await server.admin("DELETE", path(ann));
+        held.release();
+        expect(await (await opening).closed).toEqual({ code: 4001, reason: "token_revoked" });
+      },
+    );
+
   test("is closed in the middle of a replay without a trace", async () => {
     const { server: opened, ann, bob, delays, since } = await start();
     await using server = opened;
