@@ -1,19 +1,18 @@
 import type { EventFrame, SyncQuery } from "@porchlight/core";
 import type { Clock } from "@porchlight/core/clock";
 import type { Announced, Meanwhile } from "./announced.ts";
+import type { Bounds } from "./replay.ts";
 import type { PersonKey, Replayed, Store } from "./store/store.ts";
 import type { Turns } from "./turns.ts";
 import { isSeenBy, type Waiters } from "./waiters.ts";
 
 /** What a long poll needs. */
-export interface Polling {
+export interface Polling extends Bounds {
   readonly store: Store;
   readonly announced: Announced;
   readonly waiters: Waiters;
   readonly turns: Turns;
   readonly clock: Clock;
-  /** How many positions can be replayed. */
-  readonly retained: number;
 }
 
 /** What a long poll answers. */
@@ -37,13 +36,14 @@ export async function poll(
     const next_cursor = await on.store.position(viewer.tenant_id);
     return { events: [], next_cursor, has_more: false };
   }
+  const { retained, maxBytes } = on;
   const until = on.clock.monotonic() + timeout;
   let isOver = timeout === 0;
   for (let cursor = since; ; ) {
     const meanwhile = on.announced.meanwhile(viewer.tenant_id);
     let news: Promise<boolean>;
     try {
-      const page = await on.store.replay(viewer, cursor, { limit, retained: on.retained });
+      const page = await on.store.replay(viewer, cursor, { limit, retained, maxBytes });
       if (page.isGap || page.events.length > 0 || isOver) return syncedOf(page);
       cursor = page.cursor;
       // In the turn in which nothing is found it is waited for: nothing can happen in between.

@@ -1,4 +1,4 @@
-import type { EventFrame } from "@porchlight/core";
+import type { EventFrame, StreamLimits } from "@porchlight/core";
 import type { Announced, Meanwhile } from "./announced.ts";
 import type { Connection, Hub } from "./hub.ts";
 import type { Replayed, Store } from "./store/store.ts";
@@ -7,14 +7,25 @@ import type { Turns } from "./turns.ts";
 /** As many events are read at once; fewer while the peer reads slowly. */
 const PAGE = 100;
 
+/** How much can be replayed. */
+export interface Bounds {
+  /** How many positions, at most. */
+  readonly retained: number;
+  /** How much at once, but always one event. */
+  readonly maxBytes: number;
+}
+
+/** A page is so much less than what may wait for a socket that another has room beside it. */
+export function boundsOf({ events_retained, backlog_max_bytes }: StreamLimits): Bounds {
+  return { retained: events_retained, maxBytes: backlog_max_bytes / 2 };
+}
+
 /** What a replay needs. */
-export interface Replaying {
+export interface Replaying extends Bounds {
   readonly store: Store;
   readonly hub: Hub;
   readonly announced: Announced;
   readonly turns: Turns;
-  /** How many positions can be replayed. */
-  readonly retained: number;
 }
 
 /**
@@ -65,10 +76,10 @@ export class Replay {
   }
 
   async #page(): Promise<void> {
-    const { store, announced, retained } = this.#on;
+    const { store, announced, retained, maxBytes } = this.#on;
     const meanwhile = announced.meanwhile(this.#connection.tenant_id);
     try {
-      const options = { limit: this.#limit, retained };
+      const options = { limit: this.#limit, retained, maxBytes };
       const page = await store.replay(this.#connection, this.#cursor, options);
       if (!this.#isOver) this.#tell(page, meanwhile);
     } finally {

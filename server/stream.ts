@@ -17,7 +17,7 @@ import type { Deps } from "./deps.ts";
 import { Flow } from "./flow.ts";
 import type { Connection, Standing } from "./hub.ts";
 import { errorFields } from "./log.ts";
-import { Replay } from "./replay.ts";
+import { boundsOf, Replay } from "./replay.ts";
 import { publishTyping } from "./typing.ts";
 
 /** When a client that sent too much may come back. */
@@ -181,7 +181,7 @@ export class StreamSocket implements Connection {
       hub.goLive(this, { position, rooms }, []);
       return;
     }
-    const on = { ...this.#deps, retained: shell.config.limits.events_retained };
+    const on = { ...this.#deps, ...boundsOf(shell.config.limits) };
     this.#replay = new Replay(on, this, {
       since: since ?? position,
       tellGap: (stream_position) =>

@@ -3,6 +3,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import type { Deps } from "../deps.ts";
 import { forParticipant, tokenOf } from "../endpoint.ts";
 import { poll } from "../poll.ts";
+import { boundsOf } from "../replay.ts";
 
 /** Longer than any poll waits: until then the runtime does not hang up on one who is silent. */
 const SILENT_SECONDS = 90;
@@ -10,9 +11,9 @@ const SILENT_SECONDS = 90;
 /** What I have missed, by long poll. */
 export function syncRoutes(deps: Deps): AnyElysia {
   const { shell } = deps;
-  const retained = shell.config.limits.events_retained;
+  const bounds = boundsOf(shell.config.limits);
   const sync = forParticipant(shell, { query: SyncQuery }, async ({ caller, query, request }) => {
-    const data = await poll({ ...deps, retained }, caller, query, request.signal);
+    const data = await poll({ ...deps, ...bounds }, caller, query, request.signal);
     // The token may have ended while it waited.
     await shell.auth.recheck(tokenOf(request));
     return { data };

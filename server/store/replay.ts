@@ -1,10 +1,14 @@
 import { frameOf, position } from "./events.ts";
 import { all, one, type Program, statement } from "./query.ts";
 import { standing } from "./reading.ts";
-import type { PersonKey, Replayed } from "./store.ts";
+import type { PersonKey, Replayed, Store } from "./store.ts";
+
+type Row = Parameters<typeof frameOf>[0];
 
 /** How many positions are looked at in one go, whoever may see what is there. */
 const LOOKED_AT = 1_000;
+/** How many events are read at once, of which each may be large. */
+const READ_AT_ONCE = 50;
 
 const selectReplayable = statement<{ tenant_id: string }>()((db, p) =>
   db.selectFrom("tenants").select("unreplayable").where("tenant_id", "=", p.tenant_id),
@@ -46,7 +50,7 @@ const selectVisible = statement<PersonKey & { after: number; until: number; limi
 export function* replay(
   key: PersonKey,
   since: number,
-  { limit, retained }: { limit: number; retained: number },
+  { limit, retained, maxBytes = Number.POSITIVE_INFINITY }: Parameters<Store["replay"]>[2],
 ): Program<Replayed> {
   const { tenant_id, participant_id } = key;
   const head = yield* position(tenant_id);
@@ -54,10 +58,30 @@ export function* replay(
   if (since > head || since < Math.max(unreplayable, head - retained))
     return { isGap: true, events: [], cursor: head, ...(yield* standing(key)) };
   const until = Math.min(head, since + LOOKED_AT);
-  const looked = { tenant_id, participant_id, after: since, until, limit };
-  const events = (yield* all(selectVisible, looked)).map(frameOf);
-  const last = events.length < limit ? undefined : events.at(-1)?.stream_position;
+  const page = yield* visible({ tenant_id, participant_id, after: since, until, limit }, maxBytes);
+  const last = page.isFull ? page.rows.at(-1)?.position : undefined;
   const cursor = last ?? until;
   const rooms = cursor === head ? (yield* standing(key)).rooms : [];
-  return { isGap: false, events, cursor, rooms, position: head };
+  return { isGap: false, events: page.rows.map(frameOf), cursor, rooms, position: head };
+}
+
+/** The first of what can be seen; `isFull` says that there may be more. */
+function* visible(
+  looked: PersonKey & { after: number; until: number; limit: number },
+  maxBytes: number,
+): Program<{ readonly rows: readonly Row[]; readonly isFull: boolean }> {
+  const rows: Row[] = [];
+  let bytes = 0;
+  while (rows.length < looked.limit) {
+    const limit = Math.min(READ_AT_ONCE, looked.limit - rows.length);
+    const after = rows.at(-1)?.position ?? looked.after;
+    const read = yield* all(selectVisible, { ...looked, after, limit });
+    for (const row of read) {
+      bytes += Buffer.byteLength(row.body_json);
+      if (bytes > maxBytes && rows.length > 0) return { rows, isFull: true };
+      rows.push(row);
+    }
+    if (read.length < limit) return { rows, isFull: false };
+  }
+  return { rows, isFull: true };
 }

@@ -389,15 +389,20 @@ export interface Store {
    */
   openDirectRoom(key: PersonKey, other: string, now: number): Promise<string>;
   /**
-   * What a person may see of what happened after `since`, at most `limit` events, and not necessarily to
-   * the end: until `cursor` is `position`, there may be more. Of a room these are the events of the
+   * What a person may see of what happened after `since`, at most `limit` events, as many as `maxBytes`
+   * of them hold but always one if there is one, and not necessarily to the end: until `cursor` is `position`, there may be more. Of a room these are the events of the
    * person's stays in it, their first and last ones included, and those about the person. A `since` more
    * than `retained` below the tenant's position, or above it, is a gap.
    */
   replay(
     key: PersonKey,
     since: number,
-    options: { readonly limit: number; readonly retained: number },
+    options: {
+      readonly limit: number;
+      readonly retained: number;
+      /** Any number by default. */
+      readonly maxBytes?: number;
+    },
   ): Promise<Replayed>;
   /** The position of a tenant's last event; 0 before the first. */
   position(tenant_id: string): Promise<number>;

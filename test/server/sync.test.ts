@@ -81,6 +81,29 @@ describe("GET /v1/sync", () => {
     });
   });
 
+  test("answers at most half of backlog_max_bytes at once, and one event always", async () => {
+    await using server = await TestServer.start({
+      env: { PORCHLIGHT_BACKLOG_MAX_BYTES: "100000" },
+    });
+    const { ann, since } = await meet(server);
+    for (const size of [20_000, 20_000, 20_000, 60_000, 60_000]) {
+      const content = { body: "x".repeat(size) };
+      await server.admin("POST", "/rooms/lounge/events", { sender_id: "bob", content });
+    }
+    const pages: [number, boolean][] = [];
+    for (let cursor = since; cursor < since + 5; ) {
+      const { events, next_cursor, has_more } = await sync(ann, `since=${cursor}&limit=500`);
+      pages.push([events.length, has_more]);
+      cursor = next_cursor;
+    }
+    expect(pages).toEqual([
+      [2, true],
+      [1, true],
+      [1, true],
+      [1, false],
+    ]);
+  });
+
   test("looks through more positions than it reads at once", async () => {
     await using server = await TestServer.start();
     const { bob } = await meet(server);

@@ -79,6 +79,28 @@ export function replayConformance(makeDatabase: MakeDatabase): void {
       expect(await replay(position)).toEqual({ ...gap, isGap: false });
     });
 
+    test("ends a page at maxBytes, of however many events, but not before its first", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      const lobby = await t.room("lobby", ["ann"]);
+      const ann = { tenant_id: "acme", participant_id: "ann" };
+      let since = await t.store.position("acme");
+      const sizes = [...Array.from({ length: 120 }, () => 10), 1_000, 30_000, 1_000, 9_000, 9_000];
+      for (const size of sizes) await t.say(lobby, "ann", "x".repeat(size));
+      const pages: number[] = [];
+      for (let isMore = true; isMore; ) {
+        const options = { ...ALL, maxBytes: 25_000 };
+        const page = await t.store.replay(ann, since, options);
+        pages.push(page.events.length);
+        expect(page.events.at(-1)?.stream_position).toBe(page.cursor);
+        expect(page.cursor - since).toBe(page.events.length);
+        isMore = page.cursor < page.position;
+        if (isMore) expect(page.rooms).toEqual([]);
+        else expect(page.rooms).toEqual(["lobby"]);
+        since = page.cursor;
+      }
+      expect(pages).toEqual([121, 1, 3]);
+    });
+
     test("shows nothing of another tenant's rooms, also not of those of the same name", async () => {
       await using t = await TestStore.on(makeDatabase);
       await t.room("lobby", ["ann"]);
