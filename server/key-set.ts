@@ -32,6 +32,8 @@ export class KeySet {
   #generation = 0;
   #failure: unknown = new Error("The keys were never fetched");
   #fetchedAt = Number.NEGATIVE_INFINITY;
+  /** When the fetch began that answered last: every key that was published before is known. */
+  #knownAsOf = Number.NEGATIVE_INFINITY;
   #fetching: { readonly done: Promise<void>; readonly abort: () => void } | undefined;
   #stopped = false;
 
@@ -66,18 +68,21 @@ export class KeySet {
 
   /**
    * The key that a token names.
-   * @throws {CodedError} `SW_UNAVAILABLE` when the key is unknown and the key server out of reach.
+   * @throws {CodedError} `SW_UNAVAILABLE` when the key is unknown, and the key server out of reach or not asked since.
    * @throws {errors.JOSEError} when the issuer has no such key, or one that is not fit for the token.
    */
   async find(header: Header, token: Token): Promise<Key> {
     const known = await this.#known(header, token);
     if (known !== undefined) return known;
-    if (this.#nextAt(COOLDOWN_MS) <= this.#clock.elapsed()) await this.#fetch();
+    const askedAt = this.#clock.elapsed();
+    if (this.#nextAt(COOLDOWN_MS) <= askedAt) await this.#fetch();
     const found = await this.#known(header, token);
     if (found !== undefined) return found;
-    if (this.#failure === undefined) throw new errors.JWKSNoMatchingKey();
+    // The key may be newer than what was last heard: whoever is told that it is none does not come back.
+    if (this.#knownAsOf >= askedAt) throw new errors.JWKSNoMatchingKey();
     const waitMs = Math.max(0, this.#nextAt(COOLDOWN_MS) - this.#clock.elapsed());
-    throw new CodedError("SW_UNAVAILABLE", "The key server is out of reach", {
+    const why = this.#failure === undefined ? "was not asked again yet" : "is out of reach";
+    throw new CodedError("SW_UNAVAILABLE", `The key is unknown, and the key server ${why}`, {
       cause: this.#failure,
       retryAfterSeconds: Math.ceil(waitMs / 1_000) || 1,
     });
@@ -118,10 +123,12 @@ export class KeySet {
 
   async #load(aborter: AbortController): Promise<void> {
     const tooLate = new Error("The key server did not answer in time");
+    const askedAt = this.#clock.elapsed();
     const callOff = this.#clock.timer(FETCH_WITHIN_MS, () => aborter.abort(tooLate));
     try {
       this.#take(await textOf(this.#url, aborter.signal));
       this.#failure = undefined;
+      this.#knownAsOf = askedAt;
     } catch (error) {
       this.#failure = error;
       if (!this.#stopped) this.#log("warn", "keys.unreachable", errorFields(error));
