@@ -108,10 +108,8 @@ export class StreamSocket implements Connection {
     hub.heard(this);
     liveness.touch(this, source);
     const { frame_max_bytes, frame_rate } = shell.config.limits;
-    // Judged before it is parsed: only a subscription may be large.
     const bytes = Buffer.byteLength(data);
-    const large = bytes > frame_max_bytes && typeOf(data) !== "subscribe";
-    const frame = large ? undefined : read(data);
+    const frame = bytes > frame_max_bytes ? readLarge(data) : read(data);
     const refused = frame instanceof CodedError;
     if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused, bytes })) {
       hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
@@ -322,6 +320,13 @@ function read(data: string | Buffer): ClientFrame | CodedError {
     if (error instanceof CodedError) return error;
     throw error;
   }
+}
+
+/** Only a subscription may be large: what does not look like one is not parsed, and what turns out to be none is not answered. */
+function readLarge(data: string | Buffer): ClientFrame | CodedError | undefined {
+  if (typeOf(data) !== "subscribe") return undefined;
+  const frame = read(data);
+  return frame instanceof CodedError || frame.type === "subscribe" ? frame : undefined;
 }
 
 /** The `type` of a frame that could not be obeyed, if it had one. */

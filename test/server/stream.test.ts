@@ -144,6 +144,17 @@ describe("GET /v1/stream", () => {
     expect((await larger.closed).code).toBe(1009);
   });
 
+  test("closes a large frame with 1009 that only has a subscription in it", async () => {
+    await using server = await TestServer.start();
+    const ann = await server.person("ann");
+    const stream = await ann.stream();
+    const large = { x: { type: "subscribe" }, y: "x".repeat(100_000) };
+    const frame = { ...large, type: "heartbeat", state: "online", ack: true };
+    stream.sendText(JSON.stringify(frame));
+    expect((await stream.closed).code).toBe(1009);
+    expect(stream.taken().map(({ type }) => type)).not.toContain("heartbeat");
+  });
+
   test("names the fault of a frame and goes on", async () => {
     await using server = await TestServer.start();
     const ann = await server.person("ann");
