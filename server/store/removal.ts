@@ -54,6 +54,15 @@ const removeRoom = ROOM_TABLES.map((table) =>
   ),
 );
 
+/** What was about them is about nobody any more: not about whoever comes by the same id. */
+const disownEvents = statement<PersonKey & { nobody: null }>()((db, p) =>
+  db
+    .updateTable("events")
+    .set({ subject_id: p.nobody })
+    .where("tenant_id", "=", p.tenant_id)
+    .where("subject_id", "=", p.participant_id),
+);
+
 const selectShown = statement<RoomKey & { join: string; invite: string }>()((db, p) =>
   db
     .selectFrom("members")
@@ -107,6 +116,7 @@ export function* deleteParticipant(key: PersonKey, making: Making): Program<Told
     announcements.push(...(yield* memberLeaves(membership, making)));
   }
   yield* removeFrom(removePerson, personOf(key));
+  yield* one(disownEvents, { ...personOf(key), nobody: null });
   const { participant_id, tenant_id, bio } = row;
   const body = { participant_id, participant: participantOf(row), bio, deleted: true };
   const event_id = `evt-${making.newId()}`;

@@ -137,6 +137,24 @@ describe("DELETE /v1/admin/participants/:participant_id", () => {
     ).toEqual(["ann"]);
   });
 
+  test("shows nothing of them to somebody new of the same id", async () => {
+    await using server = await TestServer.start();
+    const { ann, bob } = await furnished(server);
+    await server.room("attic", [ann]);
+    await server.admin("PUT", "/rooms/attic/members/bob", { membership: "invite" });
+    const since = (await bob.get("/v1/sync")).body.data.next_cursor - 1;
+    const missed = async (person: Person): Promise<string[]> =>
+      named((await person.get(`/v1/sync?since=${since}&timeout=0`)).body.data.events);
+    expect(await missed(bob)).toEqual(["swp.room.member attic bob invite"]);
+    await server.admin("DELETE", "/participants/bob");
+    const again = await server.person("bob");
+    expect(await missed(again)).toEqual([
+      "swp.participant.profile bob deleted",
+      "swp.participant.profile bob",
+    ]);
+    expect(await missed(ann)).toContain("swp.room.member attic bob invite");
+  });
+
   test("tells each room that they left, the tenant that they are no more, and all who saw them that they are offline", async () => {
     await using server = await TestServer.start();
     const { ann, bob, eve } = await furnished(server);
