@@ -49,11 +49,13 @@ export async function poll(
       // In the turn in which nothing is found it is waited for: nothing can happen in between.
       news = isLatest(page, meanwhile, viewer)
         ? on.waiters.wait(viewer, page.rooms, { until, signal })
-        : on.turns.next().then(() => true);
+        : Promise.resolve(true);
     } finally {
       meanwhile.end();
     }
     isOver = !(await news);
+    // Many are woken at once, and many wait equally long: each looks in a turn of its own.
+    await on.turns.next();
   }
 }
 

@@ -227,6 +227,29 @@ describe("GET /v1/sync, with nothing to answer", () => {
     ]);
   });
 
+  test("looks for what woke many in a turn for each, not in one for all", async () => {
+    const delays = new Delays();
+    let [isCounted, inTurn, most] = [false, 0, 0];
+    const open = hesitantly(async (what) => {
+      if (isCounted && what === "ask replay") {
+        if (inTurn === 0) setImmediate(() => (inTurn = 0));
+        inTurn += 1;
+        most = Math.max(most, inTurn);
+      }
+      await delays.of(what);
+    });
+    await using server = await TestServer.start({ open });
+    const { ann, bob, since } = await meet(server);
+    const polls = [];
+    for (let count = 0; count < 20; count += 1)
+      polls.push(await waiting(delays, ann, `since=${since}`));
+    isCounted = true;
+    await bob.put("/v1/me", { bio: "Everyone is told." });
+    for (const poll of polls) expect(await dataOf(poll)).toMatchObject({ events: [{}] });
+    // One more may begin before the turn of the test ends.
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
   test("answers at once when the server stops", async () => {
     const { server, delays } = await start();
     const { ann, since } = await meet(server);
