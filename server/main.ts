@@ -162,16 +162,21 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     socketsMax: config.limits.sockets_per_participant,
   });
   const liveness = new Liveness({ clock, hub, rules });
+  const followers: readonly ((announcement: Announcement) => void)[] = [
+    (each) => announced.add(each),
+    (each) => waiters.wake(each),
+    (each) => liveness.follow(each),
+    (each) => hub.announce(each),
+    (each) => notifications.follow(each),
+  ];
   const announce = (announcement: Announcement): void => {
-    try {
-      announced.add(announcement);
-      waiters.wake(announcement);
-      liveness.follow(announcement);
-      hub.announce(announcement);
-      notifications.follow(announcement);
-    } catch (error) {
-      // What is written is written: that telling it failed must not fail the write, nor those behind it.
-      log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
+    for (const follow of followers) {
+      try {
+        follow(announcement);
+      } catch (error) {
+        // What is written is written: that telling it failed must not fail the write, nor those behind it.
+        log("error", "announce.failed", { type: announcement.frame.type, ...errorFields(error) });
+      }
     }
   };
   const store = open(config, announce, options.trace);

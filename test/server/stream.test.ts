@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DEFAULT_TIMINGS } from "@porchlight/core";
-import { DEFAULT_LIMITS } from "@porchlight/server";
+import { DEFAULT_LIMITS, openConfigured } from "@porchlight/server";
 import { RawStream } from "../support/raw-stream.ts";
 import { TestServer } from "../support/server.ts";
 
@@ -21,6 +21,32 @@ describe("GET /v1/stream", () => {
       timings: DEFAULT_TIMINGS,
       limits,
     });
+  });
+
+  test("is told an event also where something else that follows events fails at it", async () => {
+    let isOdd = true;
+    const open: typeof openConfigured = (config, announce) =>
+      openConfigured(config, (announcement) => {
+        const { sender_id, ...rest } = announcement.frame;
+        // Typing is the first to ask who has sent something, and so to stop.
+        const read = (): unknown => {
+          if (!isOdd) return sender_id;
+          isOdd = false;
+          throw new Error("Odd");
+        };
+        const frame = Object.defineProperty(rest, "sender_id", { get: read, enumerable: true });
+        announce(sender_id === undefined ? announcement : { ...announcement, frame });
+      });
+    await using server = await TestServer.start({ open });
+    const ann = await server.person("ann");
+    await server.room("lounge", [ann]);
+    const stream = await ann.stream();
+    const event = { sender_id: "ann", content: {} };
+    await server.admin("POST", "/rooms/lounge/events", event);
+    expect(await stream.type("swp.room.message")).toMatchObject({ sender_id: "ann" });
+    expect(server.lines.filter(({ level }) => level === "error")).toMatchObject([
+      { event: "announce.failed", type: "swp.room.message", error: "Odd" },
+    ]);
   });
 
   test("takes its token from the query, the header or the subprotocol, and never answers with it", async () => {
