@@ -23,6 +23,7 @@ export class Backlog {
   readonly #sockets: () => Iterable<Connection>;
   readonly #close: (connection: Connection) => void;
   readonly #sweep: Alarm;
+  #isStopped = false;
 
   /** @param close is told of sockets for which more than `maxBytes` wait. */
   constructor(options: {
@@ -45,7 +46,7 @@ export class Backlog {
 
   /** Something was sent: before long it is looked at what of it waits. */
   sent(): void {
-    this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
+    if (!this.#isStopped) this.#sweep.by(this.#clock.monotonic() + SWEEP_MS);
   }
 
   /** Whether so little waits for a socket that more can be sent. */
@@ -81,8 +82,9 @@ export class Backlog {
     if (congested?.size === 0) this.#congested.delete(tenant_id);
   }
 
-  /** Nobody is looked at any more. */
+  /** Nobody is looked at any more, whatever is still sent. */
   stop(): void {
+    this.#isStopped = true;
     this.#sweep.stop();
   }
 

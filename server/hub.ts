@@ -134,7 +134,7 @@ export class Hub {
     this.#pings.remove(connection);
     this.#backlog.forget(connection);
     this.#catchingUp.delete(connection);
-    this.#ahead.get(connection.tenant_id)?.delete(connection);
+    this.#forgetAhead(connection);
     this.#people.take(connection.tenant_id, connection.participant_id, connection);
     this.#unwatch(connection, connection.presence);
   }
@@ -277,6 +277,12 @@ export class Hub {
     for (const [connection, told] of ahead) if (told < position) ahead.delete(connection);
     if (ahead.size === 0) this.#ahead.delete(tenant_id);
     return [...ahead.keys()];
+  }
+
+  #forgetAhead(connection: Connection): void {
+    const { tenant_id } = connection;
+    const ahead = this.#ahead.get(tenant_id);
+    if (ahead?.delete(connection) && ahead.size === 0) this.#ahead.delete(tenant_id);
   }
 
   /** Who joins is on the topic before it is said, who leaves until it was said; who is neither is told alone. */

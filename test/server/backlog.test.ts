@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Delays, hesitantly } from "../support/hesitant.ts";
 import { RawStream } from "../support/raw-stream.ts";
 import { type Person, TestServer } from "../support/server.ts";
 import type { Frame } from "../support/stream.ts";
@@ -33,6 +34,21 @@ async function start(): Promise<{ server: TestServer; ann: Person; bob: Person }
   await server.room("lounge", [ann, bob]);
   return { server, ann, bob };
 }
+
+describe("a server that stops", () => {
+  test("looks no more for who does not read, also when it still tells something", async () => {
+    const delays = new Delays();
+    const server = await TestServer.start({ open: hesitantly(delays.of) });
+    await server.room("lounge", [await server.person("bob")]);
+    const sending = delays.hold("ask appendEvent");
+    const said = say(server, "lounge", "bob");
+    await sending.reached;
+    const stopped = server.stop();
+    sending.release();
+    await Promise.all([said, stopped]);
+    expect(server.clock.timers).toBe(0);
+  });
+});
 
 describe("a peer that ceases to read", () => {
   test("is closed with 4008 once more than backlog_max_bytes wait for it, having lost nothing durable", async () => {
