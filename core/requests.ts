@@ -31,7 +31,9 @@ import {
 /**
  * Everything a caller may send, and the one way in for it: {@link parseInput}.
  * Each schema is the single definition of what is valid; its type is that of
- * the concept it belongs to.
+ * the concept it belongs to. Where a check is more than JSON Schema can be
+ * made of, its metadata say the same, so that what is documented is what is
+ * checked.
  */
 
 /** Ids that one query by body, or one subscription, may name. */
@@ -52,6 +54,7 @@ const deviceId = id.check(
   z.refine((text) => !RESERVED_DEVICE_PREFIXES.some((prefix) => text.startsWith(prefix)), {
     error: `must not begin with ${RESERVED_DEVICE_PREFIXES.join(" or ")}, which the server gives itself`,
   }),
+  z.meta({ pattern: `^(?!${RESERVED_DEVICE_PREFIXES.join("|")})${ID_PATTERN.source.slice(1)}` }),
 );
 const length = (most: number, least = 0): z.core.$ZodCheck<string> =>
   z.refine((value) => [...value].length <= most && [...value].length >= least, {
@@ -61,37 +64,51 @@ const length = (most: number, least = 0): z.core.$ZodCheck<string> =>
         : `must have at most ${most} characters`,
   });
 export const text = (most: number, least = 0): z.ZodMiniString =>
-  z.string().check(length(most, least));
-const trimmed = (most: number): z.ZodMiniString => z.string().check(z.trim(), length(most, 1));
+  z.string().check(length(most, least), z.meta({ minLength: least, maxLength: most }));
+const trimmed = (most: number): z.ZodMiniString =>
+  z
+    .string()
+    .check(
+      z.trim(),
+      length(most, 1),
+      z.meta({ pattern: "\\S", description: `trimmed, 1 to ${most} characters` }),
+    );
 const webAddress = z.string().check(
   z.refine((value) => value.length <= 2_048 && /^https?:\/\/[^\s/]+\S*$/i.test(value), {
     error: "must be an http or https address of at most 2048 characters",
   }),
+  z.meta({ format: "uri", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://", maxLength: 2_048 }),
 );
 const emailAddress = z.string().check(
   z.refine((value) => value.length <= 254 && /^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(value), {
     error: "must be an email address",
   }),
+  z.meta({ format: "email", maxLength: 254 }),
 );
 const instant = z.pipe(
   z.string().check(
     z.refine(isInstant, {
       error: "must be an ISO 8601 instant with a zone, such as 2026-01-31T12:00:00.000Z",
     }),
+    z.meta({ format: "date-time" }),
   ),
   z.transform((value: string) => Date.parse(value)),
 );
 const duration = z.int().check(z.minimum(0), z.maximum(MAX_DURATION_MS));
 // Not a record of unknown values: that would drop a key "__proto__" without a word.
-const object = z.custom<JsonObject>((value) => isObject(value) && !Array.isArray(value), {
-  error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
-});
+const object = z
+  .custom<JsonObject>((value) => isObject(value) && !Array.isArray(value), {
+    error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
+  })
+  .check(z.meta({ type: "object" }));
 /** A list of texts, looked into only once it is known to be no longer than it may be. */
 const texts = (most: number, least = 0): z.ZodMiniType<string[]> =>
-  z.pipe(
-    z.array(z.unknown()).check(z.minLength(least), z.maxLength(most)),
-    z.array(z.string()) as z.ZodMiniType<string[], unknown[]>,
-  );
+  z
+    .pipe(
+      z.array(z.unknown()).check(z.minLength(least), z.maxLength(most)),
+      z.array(z.string()) as z.ZodMiniType<string[], unknown[]>,
+    )
+    .check(z.meta({ items: { type: "string" } }));
 const optional = z.optional;
 const nullable = z.nullable;
 
@@ -121,6 +138,10 @@ export const PresenceChoice: Schema<PresenceChoice> = z
     z.refine((choice) => isObject(choice) && "state" in choice !== "auto" in choice, {
       error: "must have exactly one of state and auto",
       when: ({ value }) => isObject(value),
+    }),
+    z.meta({
+      oneOf: [{ required: ["state"] }, { required: ["auto"] }],
+      dependentRequired: { edited_at: ["sent_at"], sent_at: ["edited_at"] },
     }),
   );
 
@@ -180,7 +201,10 @@ export const PreferencesBody: Schema<PreferencesPatch> = z.strictObject({
   timezone: optional(
     z
       .string()
-      .check(z.refine(isTimeZone, { error: "must be an IANA time zone such as Europe/Amsterdam" })),
+      .check(
+        z.refine(isTimeZone, { error: "must be an IANA time zone such as Europe/Amsterdam" }),
+        z.meta({ description: "an IANA time zone", examples: ["Europe/Amsterdam"] }),
+      ),
   ),
   time_format: optional(z.enum(["12h", "24h"])),
   ai_response_mode: optional(z.enum(RESPONSE_MODES)),
@@ -297,12 +321,16 @@ export const numeral: z.ZodMiniType<number, string> = z.pipe(
   z.string().check(z.regex(/^\d{1,13}$/, "must be a whole number of at most 13 digits")),
   z.transform((digits: string) => Number(digits)),
 );
+/** What documents a number that arrives as a text. */
+export const wholeNumber = { type: "integer", pattern: undefined, minimum: 0 };
 export const StreamQuery: Schema<StreamQuery> = z.object({
   device_id: optional(deviceId),
   instance: optional(id),
   state: optional(z.enum(["online", "idle"])),
-  idle_for_ms: optional(z.pipe(numeral, duration)),
-  since: optional(numeral),
+  idle_for_ms: optional(
+    z.pipe(numeral, duration).check(z.meta({ ...wholeNumber, maximum: MAX_DURATION_MS })),
+  ),
+  since: optional(numeral.check(z.meta(wholeNumber))),
   presence: optional(z.enum(["all", "none"])),
 });
 
@@ -317,11 +345,12 @@ const counted = (fallback: string): z.ZodMiniType<number> =>
 /** How many of a list are asked for. */
 export const pageSize: z.ZodMiniType<number> = counted("50").check(
   z.refine((limit) => limit >= 1 && limit <= 200, { error: "must be 1 to 200" }),
+  z.meta({ ...wholeNumber, default: 50, minimum: 1, maximum: 200 }),
 );
 export const ProfilesQuery: Schema<ProfilesQuery> = z.object({
   q: z._default(text(100), ""),
   limit: pageSize,
-  offset: counted("0"),
+  offset: counted("0").check(z.meta({ ...wholeNumber, default: 0 })),
 });
 
 /** `GET /v1/sync`; values arrive as texts. */
@@ -333,12 +362,14 @@ export interface SyncQuery {
   readonly timeout: number;
 }
 export const SyncQuery: Schema<SyncQuery> = z.object({
-  since: optional(numeral),
+  since: optional(numeral.check(z.meta(wholeNumber))),
   limit: counted("100").check(
     z.refine((limit) => limit >= 1 && limit <= 500, { error: "must be 1 to 500" }),
+    z.meta({ ...wholeNumber, default: 100, minimum: 1, maximum: 500 }),
   ),
   timeout: counted("30000").check(
     z.refine((timeout) => timeout <= 60_000, { error: "must be 0 to 60000" }),
+    z.meta({ ...wholeNumber, default: 30_000, maximum: 60_000 }),
   ),
 });
 
@@ -453,9 +484,10 @@ export const MemberBody: Schema<MemberBody> = z.strictObject({
   ...inTenant,
   membership: optional(z.enum(MEMBERSHIPS)),
   power_level: optional(
-    z
-      .int()
-      .check(z.refine((level) => Math.abs(level) <= 1_000, { error: "must be -1000 to 1000" })),
+    z.int().check(
+      z.refine((level) => Math.abs(level) <= 1_000, { error: "must be -1000 to 1000" }),
+      z.meta({ minimum: -1_000, maximum: 1_000 }),
+    ),
   ),
   joined_at: optional(nullable(instant)),
   notification_mode: optional(z.enum(NOTIFICATION_MODES)),
@@ -487,6 +519,13 @@ export const PlanBody: Schema<Plan> = z.looseObject({
   ),
 });
 
+const instantText = z
+  .string()
+  .check(
+    z.refine(isInstant, { error: "must be an ISO 8601 instant with a zone" }),
+    z.meta({ format: "date-time" }),
+  );
+
 /** `PUT /v1/admin/rooms/{id}/sidekicks/{task_id}`. Further keys are kept. */
 export interface SidekickBody extends JsonObject {
   readonly status: string;
@@ -497,18 +536,11 @@ export const SidekickBody: Schema<SidekickBody> = z.looseObject({
   task: optional(nullable(z.string())),
   sidekick_room_id: optional(nullable(id)),
   agent_participant_id: optional(nullable(id)),
-  started_at: optional(
-    nullable(
-      z.string().check(z.refine(isInstant, { error: "must be an ISO 8601 instant with a zone" })),
-    ),
-  ),
+  started_at: optional(nullable(instantText)),
   result_summary: optional(nullable(z.string())),
 });
 
 /** `PUT /v1/admin/rooms/{id}/call`. Further keys are kept. */
-const instantText = z
-  .string()
-  .check(z.refine(isInstant, { error: "must be an ISO 8601 instant with a zone" }));
 export const CallBody: Schema<Call> = z.looseObject({
   call_id: id,
   type: optional(z.enum(["audio", "video"])),

@@ -6,7 +6,16 @@ import {
   RESPONSE_MODES,
   type ResponseMode,
 } from "./preferences.ts";
-import { AnyObject, id, issuesOf, muteEnd, numeral, pageSize, text } from "./requests.ts";
+import {
+  AnyObject,
+  id,
+  issuesOf,
+  muteEnd,
+  numeral,
+  pageSize,
+  text,
+  wholeNumber,
+} from "./requests.ts";
 import { type JsonObject, NOTIFICATION_MODES, type NotificationMode } from "./room-state.ts";
 
 /** What the members of a room may send to it: each schema is the single definition of what is valid. */
@@ -70,9 +79,19 @@ const contentKeys = z.looseObject({
   body: z.string(),
   mentions: z.optional(z.array(id).check(z.maxLength(MAX_MENTIONS))),
 });
-const messageContent = AnyObject.check(({ value, issues }) => {
-  issues.push(...issuesOf(contentKeys, value));
-}) as Schema<MessageContent>;
+const messageContent = AnyObject.check(
+  ({ value, issues }) => {
+    issues.push(...issuesOf(contentKeys, value));
+  },
+  z.meta({
+    required: ["msgtype", "body"],
+    properties: {
+      msgtype: { type: "string", minLength: 1, maxLength: 64 },
+      body: { type: "string" },
+      mentions: { type: "array", items: { type: "string" }, maxItems: MAX_MENTIONS },
+    },
+  }),
+) as Schema<MessageContent>;
 
 /** `POST /v1/rooms/{id}/send`; under the same uuid it is sent once. */
 export interface SendRequest {
@@ -100,7 +119,7 @@ export interface MessagesQuery {
 }
 export const MessagesQuery: Schema<MessagesQuery> = z.object({
   limit: pageSize,
-  from: z.optional(numeral),
+  from: z.optional(numeral.check(z.meta(wholeNumber))),
   direction: z._default(z.enum(["backward", "forward"]), "backward"),
 });
 
