@@ -53,6 +53,11 @@ export class LivenessRegister {
     this.#typing = new TypingRegister(rules);
   }
 
+  /** How many devices are there. Looks at every person. */
+  get devices(): number {
+    return this.#presence.devices;
+  }
+
   /** Opens a source of a device, or takes over the one of the same name, whose handle is then dead. */
   open(
     participantId: string,

@@ -131,6 +131,14 @@ export class PresenceRegister {
     return this.#people.size;
   }
 
+  /** How many devices are there, lingering ones among them. Looks at every person. */
+  get devices(): number {
+    let count = 0;
+    for (const { sources } of this.#people.values())
+      count += new Set(sources.map(({ device_id }) => device_id)).size;
+    return count;
+  }
+
   /** What others see of a person: what they were last told. `offline` for whoever is unknown. */
   told(participantId: string): VisibleState {
     return this.#people.get(participantId)?.told ?? "offline";

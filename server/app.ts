@@ -100,7 +100,7 @@ export function createElse(
   routes: AnyElysia,
 ): (request: Request, path: string) => Response {
   const methodsFor = methodsOf(routes);
-  return (request, path) => {
+  function answer(request: Request, path: string): Response {
     try {
       admit(shell, request);
     } catch (refused) {
@@ -112,6 +112,13 @@ export function createElse(
     return request.method === "OPTIONS"
       ? preflight(shell, request, allowed)
       : notAllowed(shell, request, allowed);
+  }
+
+  return (request, path) => {
+    const answered = shell.metrics.request(undefined, request.method);
+    const response = answer(request, path);
+    answered(response.status);
+    return response;
   };
 }
 

@@ -48,6 +48,8 @@ export interface Config extends JwtSettings {
   readonly manualWithoutDevice: PresenceRules["manual_without_device"];
   /** Origins that browsers may call from, or `*` for any. */
   readonly allowedOrigins: "*" | readonly string[];
+  /** Whether anyone may read the metrics, or the admin token alone. */
+  readonly metricsPublic: boolean;
   readonly timings: Timings;
   readonly limits: Limits;
 }
@@ -112,6 +114,14 @@ export const SETTINGS = {
       value: written === "*" ? written : written.split(",").map((origin) => origin.trim()),
     }),
   },
+  metricsPublic: {
+    variable: "PORCHLIGHT_METRICS_PUBLIC",
+    fallback: "false",
+    read: (written) =>
+      written === "true" || written === "false"
+        ? { value: written === "true" }
+        : { fault: `must be "true" or "false": received "${written}"` },
+  },
 } satisfies { readonly [K in Exclude<keyof Config, "timings" | "limits">]: Setting<Config[K]> };
 
 /** Settings for which 0 means "no limit". */
@@ -161,6 +171,7 @@ export function readConfig(env: Environment): Config {
     defaultTimezone: read<string>(SETTINGS.defaultTimezone),
     manualWithoutDevice: read<Config["manualWithoutDevice"]>(SETTINGS.manualWithoutDevice),
     allowedOrigins: read<Config["allowedOrigins"]>(SETTINGS.allowedOrigins),
+    metricsPublic: read<boolean>(SETTINGS.metricsPublic),
     timings: readNumbers(env, DEFAULT_TIMINGS, faults),
     limits: readNumbers(env, DEFAULT_LIMITS, faults),
   };

@@ -1,9 +1,11 @@
-import { CodedError, isId, parseInput, parseJson, type Schema } from "@porchlight/core";
+import { CodedError, isId, parseInput, type Schema } from "@porchlight/core";
 import { type Administrator, type Auth, bearer, type Caller } from "./auth.ts";
+import { readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { errorFields, type Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import { NDJSON_TYPE } from "./ndjson.ts";
-import { noSuch } from "./refusals.ts";
+import { isStopping, noSuch } from "./refusals.ts";
 import type { PersonKey, RoomKey } from "./store/store.ts";
 
 /** What every endpoint stands on. */
@@ -11,6 +13,7 @@ export interface Shell {
   readonly auth: Auth;
   readonly config: Config;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** True once the server is stopping: new work is refused. */
   readonly stopping: () => boolean;
   /** Aborted when a server that stops waits no longer for whoever is still sending. */
@@ -21,6 +24,13 @@ export interface Shell {
 export interface Answer {
   readonly data: unknown;
   readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** An answer that is no JSON of the API: a page, a script, the text of the metrics. */
+export interface TextAnswer {
+  readonly text: string;
+  /** Its content type, and whatever else its headers say. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** What an endpoint answers with line by line, as it is made: see `ndjson.ts`. */
@@ -34,6 +44,8 @@ export interface Input<B, Q> {
   /** How large the body may be; the configured limit by default. */
   readonly bodyMaxBytes?: number;
   readonly query?: Schema<Q>;
+  /** For how long the runtime is not to hang up on one who is silent, where that is longer than usual. */
+  readonly silentSeconds?: number;
   /** A key of the body whose values the handler parses one by one. */
   readonly apart?: string;
 }
@@ -60,46 +72,62 @@ export function roomIn({
 interface Context {
   readonly request: Request;
   /** Absent where the path has none; null is one that cannot be decoded. */
-  readonly params?: Readonly<Record<string, string | null>>;
-  readonly server?: { timeout(request: Request, seconds: number): void } | null;
+  readonly params?: Params | undefined;
+  /** The pattern of the path. */
+  readonly route: string;
+  readonly server?: Server | null | undefined;
 }
+
+type Params = Readonly<Record<string, string | null>>;
+type Server = { timeout(request: Request, seconds: number): void };
 
 /** A body of lines of which nothing has come for this long is given up. */
 const STALLED_SECONDS = 120;
 
 type Handler = (context: Context) => Promise<Response>;
 
+type Given = Answer | TextAnswer | Streamed;
+
+type Answering<C, B, Q> = (call: Call<C, B, Q>) => Promise<Given> | Given;
+
 /** An endpoint for participants: handed the caller, it answers or refuses. */
 export function forParticipant<B = undefined, Q = undefined>(
   shell: Shell,
   input: Input<B, Q>,
-  handle: (call: Call<Caller, B, Q>) => Promise<Answer> | Answer,
+  handle: Answering<Caller, B, Q>,
 ): Handler {
-  return endpoint(shell, (request) => shell.auth.participant(tokenOf(request)), input, handle);
+  const authenticate = (request: Request): Promise<Caller> =>
+    shell.auth.participant(tokenOf(request));
+  return endpoint(shell, input, authenticate, handle);
 }
 
 /** An endpoint for administrators. */
 export function forAdministrator<B = undefined, Q = undefined>(
   shell: Shell,
   input: Input<B, Q>,
-  handle: (call: Call<Administrator, B, Q>) => Promise<Answer | Streamed> | Answer,
+  handle: Answering<Administrator, B, Q>,
 ): Handler {
-  return endpoint(shell, (request) => shell.auth.administrator(tokenOf(request)), input, handle);
+  const authenticate = (request: Request): Promise<Administrator> =>
+    shell.auth.administrator(tokenOf(request));
+  return endpoint(shell, input, authenticate, handle);
 }
 
 /** An endpoint for anyone. */
-export function forAnyone(shell: Shell, handle: () => Promise<Answer> | Answer): Handler {
-  return endpoint(shell, () => undefined, {}, handle);
+export function forAnyone(
+  shell: Shell,
+  handle: Answering<undefined, undefined, undefined>,
+): Handler {
+  return endpoint(shell, {}, () => undefined, handle);
 }
 
 /** The order of checks is the same everywhere: origin, stopping, caller, path, query, body. */
 function endpoint<C, B, Q>(
   shell: Shell,
-  authenticate: (request: Request) => Promise<C> | C,
   input: Input<B, Q>,
-  handle: (call: Call<C, B, Q>) => Promise<Answer | Streamed> | Answer,
+  authenticate: (request: Request) => Promise<C> | C,
+  handle: Answering<C, B, Q>,
 ): Handler {
-  return async ({ request, params = {}, server }) => {
+  async function respond({ request, params = {}, server }: Context): Promise<Response> {
     try {
       admit(shell, request);
       const caller = await authenticate(request);
@@ -110,7 +138,7 @@ function endpoint<C, B, Q>(
         parseInput(input.query, Object.fromEntries(url.searchParams))) as Q;
       const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
       const body = (input.body &&
-        parseInput(input.body, await readBody(shell, request, maxBytes), input.apart)) as B;
+        parseInput(input.body, await readBody(shell.givenUp, request, maxBytes), input.apart)) as B;
       const given = await handle({ caller, body, query, params, url, request });
       if (!("lines" in given)) return answer(shell, request, given);
       server?.timeout(request, STALLED_SECONDS);
@@ -118,6 +146,13 @@ function endpoint<C, B, Q>(
     } catch (error) {
       return refusal(shell, request, error);
     }
+  }
+  return async ({ request, params, route, server }: Context): Promise<Response> => {
+    if (input.silentSeconds !== undefined) server?.timeout(request, input.silentSeconds);
+    const answered = shell.metrics.request(route, request.method);
+    const response = await respond({ request, params, route, server });
+    answered(response.status);
+    return response;
   };
 }
 
@@ -128,10 +163,6 @@ export function admit({ config, stopping }: Shell, request: Request): void {
     throw new CodedError("SW_ORIGIN_FORBIDDEN", "This origin is not allowed");
   }
   if (stopping()) throw isStopping();
-}
-
-function isStopping(): CodedError {
-  return new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
 }
 
 /** The address of a request, but for the host: that is whatever the client wrote, and need not be one. */
@@ -150,6 +181,7 @@ export function refusal(shell: Shell, request: Request, error: unknown): Respons
     error instanceof CodedError
       ? error
       : new CodedError("SW_INTERNAL", "Something went wrong on the server", { cause: error });
+  shell.metrics.refused(coded.code);
   const headers = baseHeaders(shell, request);
   const { pathname } = urlOf(request);
   if (coded.status >= 500) {
@@ -188,13 +220,15 @@ export function baseHeaders({ config, stopping }: Shell, request: Request): Head
   return headers;
 }
 
-function answer(shell: Shell, request: Request, { data, meta }: Answer): Response {
-  const body = JSON.stringify(meta === undefined ? { data } : { data, meta });
+function answer(shell: Shell, request: Request, answered: Answer | TextAnswer): Response {
   const headers = baseHeaders(shell, request);
+  const body = "text" in answered ? answered.text : envelope(answered);
   if (request.method !== "GET" && request.method !== "HEAD") return new Response(body, { headers });
   const tag = `"${Bun.hash(body).toString(36)}"`;
   headers.set("etag", tag);
   headers.set("cache-control", "private, no-cache");
+  if ("text" in answered)
+    for (const [name, value] of Object.entries(answered.headers)) headers.set(name, value);
   if (isKnown(tag, request.headers.get("if-none-match")))
     return new Response(null, { status: 304, headers });
   return new Response(body, { headers });
@@ -210,6 +244,10 @@ async function streamed(shell: Shell, request: Request, { lines }: Streamed): Pr
   return new Response(null, { headers });
 }
 
+function envelope({ data, meta }: Answer): string {
+  return JSON.stringify(meta === undefined ? { data } : { data, meta });
+}
+
 function isKnown(tag: string, ifNoneMatch: string | null): boolean {
   if (ifNoneMatch === null) return false;
   return ifNoneMatch
@@ -218,79 +256,15 @@ function isKnown(tag: string, ifNoneMatch: string | null): boolean {
 }
 
 /** What some parameters of a path name. */
-const NAMED: Readonly<Record<string, "room" | "event">> = { room_id: "room", event_id: "event" };
+const NAMED: Readonly<Record<string, "room" | "event">> = {
+  room_id: "room",
+  event_id: "event",
+};
 
 /** What is no id names nothing, and is answered as what does not exist. */
-function checkParams(
-  params: Readonly<Record<string, string | null>>,
-): asserts params is Readonly<Record<string, string>> {
+function checkParams(params: Params): asserts params is Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(params)) {
     if (value !== null && isId(value)) continue;
     throw noSuch(NAMED[name] ?? "thing");
-  }
-}
-
-const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i;
-/** Sent by curl with `-d`, and not meant. */
-const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(;|$)/i;
-
-async function readBody(shell: Shell, request: Request, maxBytes: number): Promise<unknown> {
-  const type = request.headers.get("content-type");
-  const text = decode(await readBytes(shell, request, maxBytes));
-  if (type === null || JSON_TYPE.test(type)) return parseJson(text);
-  const refused = new CodedError(
-    "SW_UNSUPPORTED_MEDIA_TYPE",
-    "The body must be JSON, with the content type application/json",
-  );
-  if (!FORM_TYPE.test(type)) throw refused;
-  try {
-    return parseJson(text);
-  } catch {
-    throw refused;
-  }
-}
-
-async function readBytes(
-  { givenUp }: Shell,
-  request: Request,
-  maxBytes: number,
-): Promise<Uint8Array> {
-  const tooLarge = new CodedError(
-    "SW_CONTENT_TOO_LARGE",
-    `The body must be at most ${maxBytes} bytes`,
-  );
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge;
-  if (request.body === null) return new Uint8Array();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const reader = request.body.getReader();
-  const giveUp = (): void => void reader.cancel();
-  givenUp.addEventListener("abort", giveUp);
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      size += next.value.byteLength;
-      if (size > maxBytes) throw tooLarge;
-      chunks.push(next.value);
-    }
-  } catch (cause) {
-    // Whoever hangs up in the middle of it will not read the answer either.
-    if (cause === tooLarge) throw cause;
-    const details = [{ path: "", message: "must arrive whole" }];
-    throw new CodedError("SW_VALIDATION", "The body did not arrive whole", { cause, details });
-  } finally {
-    givenUp.removeEventListener("abort", giveUp);
-  }
-  if (givenUp.aborted) throw isStopping();
-  return Buffer.concat(chunks);
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new CodedError("SW_VALIDATION", "The body is not UTF-8", {
-      cause,
-      details: [{ path: "", message: "must be UTF-8" }],
-    });
   }
 }

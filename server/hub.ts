@@ -12,6 +12,7 @@ import type { Clock } from "@porchlight/core/clock";
 import type { ServerWebSocket } from "bun";
 import type { Announced } from "./announced.ts";
 import { Backlog } from "./backlog.ts";
+import type { Metrics } from "./metrics.ts";
 import { Pings } from "./pings.ts";
 import type { Announcement, PersonKey } from "./store/store.ts";
 import { TenantIndex } from "./tenant-index.ts";
@@ -56,6 +57,7 @@ export class Hub {
   /** By tenant, sockets that were told more than has been announced here, and how much. */
   readonly #ahead = new Map<string, Map<Connection, number>>();
   readonly #announced: Announced;
+  readonly #metrics: Metrics;
   readonly #socketsMax: number;
   readonly #pings: Pings;
   readonly #backlog: Backlog;
@@ -64,12 +66,14 @@ export class Hub {
   constructor(options: {
     clock: Clock;
     announced: Announced;
+    metrics: Metrics;
     pingMs: number;
     backlogMaxBytes: number;
     socketsMax: number;
   }) {
     const { clock, pingMs } = options;
     this.#announced = options.announced;
+    this.#metrics = options.metrics;
     this.#socketsMax = options.socketsMax;
     this.#pings = new Pings({ clock, pingMs, close: (each, why) => this.close(each, why) });
     this.#backlog = new Backlog({
@@ -142,6 +146,7 @@ export class Hub {
   /** Closes a socket for a reason of the table. @param reason what the client reads, where it is not the table's. */
   close(connection: Connection, why: StreamClose, reason: string = STREAM_CLOSE[why].reason): void {
     if (!this.#connections.has(connection)) return;
+    this.#metrics.closed(why);
     this.remove(connection);
     connection.ending(why);
     connection.socket.close(STREAM_CLOSE[why].code, reason);
@@ -193,11 +198,13 @@ export class Hub {
 
   /** Tells one socket. */
   send(connection: Connection, frame: ServerFrame): void {
+    this.#metrics.frame(frame.type);
     this.#sendText(connection, JSON.stringify(frame));
   }
 
   /** Tells a person's own devices. */
   toPerson(key: PersonKey, frame: ServerFrame): void {
+    this.#metrics.frame(frame.type);
     const text = JSON.stringify(frame);
     for (const connection of this.of(key)) this.#sendText(connection, text);
   }
@@ -206,6 +213,7 @@ export class Hub {
   toldPresence(tenant_id: string, { participant_id, own, told }: PresenceChange, ts: string): void {
     const mine = this.of({ tenant_id, participant_id });
     if (told !== undefined) {
+      this.#metrics.frame("presence");
       const text = JSON.stringify(presenceFrame(tenant_id, participant_id, told, ts));
       const missing = this.#missing(tenant_id, ({ presence }) => presence === "all");
       this.#publishExcept([...mine, ...missing], presenceTopic(tenant_id), text);
@@ -223,6 +231,7 @@ export class Hub {
     { room_id, participant_id, typing }: TypingChange,
     ts: string,
   ): void {
+    this.#metrics.frame("typing");
     const frame = { type: "typing", tenant_id, room_id, participant_id, typing, ts } as const;
     const mine = this.of({ tenant_id, participant_id });
     // Whoever does not read it in time will hear it again, or drop it.
@@ -238,6 +247,7 @@ export class Hub {
       this.toPerson({ tenant_id, participant_id: to.participant_id }, frame);
       return;
     }
+    this.#metrics.frame(frame.type);
     const told = this.#toldBefore(tenant_id, stream_position ?? 0);
     if (to === "tenant") this.#publishExcept(told, tenantTopic(tenant_id), JSON.stringify(frame));
     else this.#toRoom(frame, to, told);

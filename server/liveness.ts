@@ -21,6 +21,7 @@ import {
 } from "@porchlight/core";
 import { Alarm, type Clock } from "@porchlight/core/clock";
 import type { Hub } from "./hub.ts";
+import type { Metrics, TransitionCause } from "./metrics.ts";
 import type { Announcement, PersonKey, PresenceFacts, RoomKey } from "./store/store.ts";
 
 /**
@@ -33,15 +34,22 @@ export class Liveness {
   readonly #alarms: { readonly [clock in keyof Moment]: TenantAlarm };
   readonly #clock: Clock;
   readonly #hub: Hub;
+  readonly #metrics: Metrics;
   readonly #rules: PresenceRules & TypingRules;
 
-  constructor(options: { clock: Clock; hub: Hub; rules: PresenceRules & TypingRules }) {
-    const { clock, hub, rules } = options;
+  constructor(options: {
+    clock: Clock;
+    hub: Hub;
+    metrics: Metrics;
+    rules: PresenceRules & TypingRules;
+  }) {
+    const { clock, hub, metrics, rules } = options;
     this.#clock = clock;
     this.#hub = hub;
+    this.#metrics = metrics;
     this.#rules = rules;
     const expire = (tenant_id: string): void =>
-      this.#do(tenant_id, (register, now) => register.expire(now));
+      this.#do(tenant_id, "time", (register, now) => register.expire(now));
     this.#alarms = {
       elapsed: new TenantAlarm(clock, () => clock.elapsed(), expire),
       monotonic: new TenantAlarm(clock, () => clock.monotonic(), expire),
@@ -50,43 +58,49 @@ export class Liveness {
 
   /** Takes note of what the store says of people. */
   introduce({ tenant_id, participant_id, ...facts }: PresenceFacts): void {
-    this.#do(tenant_id, (register, now) => register.introduce(participant_id, facts, now));
+    this.#do(tenant_id, "administration", (register, now) =>
+      register.introduce(participant_id, facts, now),
+    );
   }
 
   /** Opens a socket of a device. */
   open({ tenant_id, participant_id }: PersonKey, name: SourceName, activity: Activity): OpenSource {
     const register = this.#register(tenant_id);
     const { source, changes } = register.open(participant_id, name, activity, this.#now());
-    this.#tell(tenant_id, changes);
+    this.#tell(tenant_id, "opened", changes);
     return source;
   }
 
   /** Hears a heartbeat by request. */
   beat({ tenant_id, participant_id }: PersonKey, device_id: string, activity: Activity): void {
-    this.#do(tenant_id, (register, now) => register.beat(participant_id, device_id, activity, now));
+    this.#do(tenant_id, "heartbeat", (register, now) =>
+      register.beat(participant_id, device_id, activity, now),
+    );
   }
 
   hear({ tenant_id }: PersonKey, source: OpenSource, activity: Activity): void {
-    this.#do(tenant_id, (register, now) => register.hear(source, activity, now));
+    this.#do(tenant_id, "heartbeat", (register, now) => register.hear(source, activity, now));
   }
 
   touch({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#do(tenant_id, (register, now) => register.touch(source, now));
+    this.#do(tenant_id, "returned", (register, now) => register.touch(source, now));
   }
 
   /** A connection was lost without a word. */
   lose({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#do(tenant_id, (register, now) => register.lose(source, now));
+    this.#do(tenant_id, "lost", (register, now) => register.lose(source, now));
   }
 
   /** A source signed off. */
   close({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#do(tenant_id, (register, now) => register.close(source, now));
+    this.#do(tenant_id, "closed", (register, now) => register.close(source, now));
   }
 
   /** A device signed off, with all of its sources. */
   signOff({ tenant_id, participant_id }: PersonKey, device_id: string): void {
-    this.#do(tenant_id, (register, now) => register.signOff(participant_id, device_id, now));
+    this.#do(tenant_id, "signed_off", (register, now) =>
+      register.signOff(participant_id, device_id, now),
+    );
   }
 
   /** Whose sign of life a request is, to be asked when it arrives. */
@@ -96,7 +110,7 @@ export class Liveness {
 
   /** A person did something by a single request. */
   act({ tenant_id, participant_id }: PersonKey, by: Actor | undefined): void {
-    this.#do(tenant_id, (register, now) => register.act(participant_id, by, now));
+    this.#do(tenant_id, "request", (register, now) => register.act(participant_id, by, now));
   }
 
   /** Sets a state by hand, or returns to automatic. */
@@ -105,27 +119,31 @@ export class Liveness {
     manual: ManualState | undefined,
     by: Actor | undefined,
   ): void {
-    this.#do(tenant_id, (register, now) => register.choose(participant_id, manual, now, by));
+    this.#do(tenant_id, "choice", (register, now) =>
+      register.choose(participant_id, manual, now, by),
+    );
   }
 
   /** Publishes or ends a typing signal. */
   type({ tenant_id, ...signal }: TypingSignal & { tenant_id: string }, typing: boolean): void {
-    this.#do(tenant_id, (register, now) => register.type(signal, typing, now));
+    this.#do(tenant_id, "typing", (register, now) => register.type(signal, typing, now));
   }
 
   /** Ends what a person types in a room. */
   stopTyping({ tenant_id, participant_id }: PersonKey, room_id: string): void {
-    this.#do(tenant_id, (register, now) => register.stopTyping(participant_id, { room_id }, now));
+    this.#do(tenant_id, "typing", (register, now) =>
+      register.stopTyping(participant_id, { room_id }, now),
+    );
   }
 
   /** Ends the typing that a durable event ends: to be called before the event is told. */
   follow({ frame }: Announcement): void {
-    this.#do(frame.tenant_id, (register, now) => register.follow(frame, now));
+    this.#do(frame.tenant_id, "event", (register, now) => register.follow(frame, now));
   }
 
   /** A person is no more: others are told `offline`, if they were told otherwise. */
   forget({ tenant_id, participant_id }: PersonKey): void {
-    this.#do(tenant_id, (register, now) => register.forget(participant_id, now));
+    this.#do(tenant_id, "administration", (register, now) => register.forget(participant_id, now));
   }
 
   /** A tenant is no more, and nobody of it is connected. */
@@ -178,6 +196,11 @@ export class Liveness {
     return this.#register(tenant_id).lifeOf(room_id, participant_id, this.#now());
   }
 
+  /** How many devices are there, lingering ones among them. */
+  get devices(): number {
+    return [...this.#registers.values()].reduce((sum, { devices }) => sum + devices, 0);
+  }
+
   /** Everyone's devices, by tenant, for an orderly restart. */
   remember(): Record<string, RememberedPerson[]> {
     const now = this.#now();
@@ -190,7 +213,7 @@ export class Liveness {
   restore(devices: Readonly<Record<string, readonly RememberedPerson[]>>, downMs: number): void {
     for (const [tenant_id, people] of Object.entries(devices)) {
       this.#register(tenant_id).restore(people, downMs, this.#now());
-      this.#tell(tenant_id, []);
+      this.#tell(tenant_id, "returned", []);
     }
   }
 
@@ -214,16 +237,22 @@ export class Liveness {
 
   #do(
     tenant_id: string,
+    cause: TransitionCause,
     act: (register: LivenessRegister, now: Moment) => readonly LivenessChange[],
   ): void {
-    this.#tell(tenant_id, act(this.#register(tenant_id), this.#now()));
+    this.#tell(tenant_id, cause, act(this.#register(tenant_id), this.#now()));
   }
 
-  #tell(tenant_id: string, changes: readonly LivenessChange[]): void {
+  #tell(tenant_id: string, cause: TransitionCause, changes: readonly LivenessChange[]): void {
     for (const change of changes) {
       const ts = isoOf(this.#clock.wall());
-      if ("typing" in change) this.#hub.toldTyping(tenant_id, change, ts);
-      else this.#hub.toldPresence(tenant_id, change, ts);
+      if ("typing" in change) {
+        this.#metrics.typing(change.typing);
+        this.#hub.toldTyping(tenant_id, change, ts);
+      } else {
+        if (change.told !== undefined) this.#metrics.transition(cause);
+        this.#hub.toldPresence(tenant_id, change, ts);
+      }
     }
     const { elapsed, monotonic } = this.#register(tenant_id).nextAt();
     this.#alarms.elapsed.by(tenant_id, elapsed);

@@ -13,10 +13,11 @@ import { openIssuer } from "./issuer.ts";
 import { jwtWarnings } from "./jwt-settings.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
+import { Metrics } from "./metrics.ts";
 import { Notifications } from "./notifications.ts";
 import { createPlugin, type Plugin, Running } from "./plugin.ts";
 import { Snoozes } from "./snoozes.ts";
-import { openStore } from "./store/open.ts";
+import { openStore, type StoreOptions } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
 import { Turns } from "./turns.ts";
 import { Waiters } from "./waiters.ts";
@@ -152,16 +153,22 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     manual_without_device: config.manualWithoutDevice,
     typing_rate: config.limits.typing_rate,
   };
+  const metrics = new Metrics(() => clock.monotonic());
   const announced = new Announced();
   const waiters = new Waiters({ clock, most: config.limits.sockets_per_participant });
   const hub = new Hub({
     clock,
     announced,
+    metrics,
     pingMs: config.timings.ping_ms,
     backlogMaxBytes: config.limits.backlog_max_bytes,
     socketsMax: config.limits.sockets_per_participant,
   });
-  const liveness = new Liveness({ clock, hub, rules });
+  const liveness = new Liveness({ clock, hub, metrics, rules });
+  metrics.watch({
+    doors: () => hub.all().map(({ door }) => door),
+    devices: () => liveness.devices,
+  });
   const followers: readonly ((announcement: Announcement) => void)[] = [
     (each) => announced.add(each),
     (each) => waiters.wake(each),
@@ -179,13 +186,17 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
       }
     }
   };
-  const store = open(config, announce, options.trace);
-  const notifications = new Notifications({ clock, hub, store, log });
+  const store = open(config, announce, {
+    trace: options.trace,
+    timed: (operation, work) => metrics.store(operation, work),
+  });
+  const notifications = new Notifications({ clock, hub, store, log, metrics });
   const snoozes = new Snoozes({ clock, store, log });
   try {
     await takeUp(store, liveness, clock);
     await snoozes.start();
   } catch (error) {
+    metrics.stop();
     await store.close();
     throw error;
   }
@@ -197,6 +208,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     auth: openAuth({ store, config, clock, issuer, log }),
     config,
     log,
+    metrics,
     stopping: () => stopping !== undefined,
     givenUp: givingUp.signal,
   };
@@ -220,6 +232,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     await finishRequests(finish);
     liveness.stop();
     await issuer?.stop();
+    metrics.stop();
     try {
       await store.keepDevices(liveness.remember(), clock.wall());
     } finally {
@@ -244,7 +257,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
 export function openConfigured(
   config: Config,
   announce: (announcement: Announcement) => void,
-  trace?: Outside["trace"],
+  looking: Pick<StoreOptions, "trace" | "timed"> = {},
 ): Store {
   return openStore({
     url: config.databaseUrl,
@@ -252,7 +265,7 @@ export function openConfigured(
     preferences: { ...DEFAULT_PREFERENCES, timezone: config.defaultTimezone },
     newId: () => crypto.randomUUID(),
     announce,
-    trace,
+    ...looking,
   });
 }
 

@@ -2,6 +2,7 @@ import { decideNotification, isoOf, type NotificationFacts } from "@porchlight/c
 import type { Clock } from "@porchlight/core/clock";
 import type { Hub } from "./hub.ts";
 import { errorFields, type Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Announcement, NotificationRecord, RoomKey, Store } from "./store/store.ts";
 
 /** Messages that may wait; with one more, the oldest is dropped. */
@@ -31,6 +32,7 @@ export class Notifications {
   readonly #hub: Hub;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #metrics: Metrics;
   #waiting: Message[] = [];
   #isDeciding = false;
   #stopped = false;
@@ -38,11 +40,12 @@ export class Notifications {
   /** Messages dropped since the last time nothing waited. */
   #dropped = 0;
 
-  constructor(options: { clock: Clock; hub: Hub; store: Store; log: Log }) {
+  constructor(options: { clock: Clock; hub: Hub; store: Store; log: Log; metrics: Metrics }) {
     this.#clock = options.clock;
     this.#hub = options.hub;
     this.#store = options.store;
     this.#log = options.log;
+    this.#metrics = options.metrics;
   }
 
   /** Takes note of what was announced, and returns at once. To be called after it was told. */
@@ -68,6 +71,7 @@ export class Notifications {
     this.#waiting.shift();
     if (this.#dropped === 0) this.#log("warn", "notifications.dropping", { waiting: WAITING_MAX });
     this.#dropped += 1;
+    this.#metrics.dropped("notification");
   }
 
   async #decideAll(): Promise<void> {

@@ -46,3 +46,8 @@ export function roomError(code: ErrorCode): CodedError {
       return new CodedError(code, "This room does not let you do that");
   }
 }
+
+/** New work is refused, and what is still being sent. */
+export function isStopping(): CodedError {
+  return new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
+}

@@ -230,15 +230,12 @@ export class StreamSocket implements Connection {
   }
 
   #type(frame: Extract<ClientFrame, { type: "typing" }>): void {
-    const { store, liveness, shell } = this.#deps;
     const by = {
       tenant_id: this.tenant_id,
       participant_id: this.participant_id,
       source: this.device_id,
     };
-    publishTyping({ store, liveness, config: shell.config }, by, frame).catch((error: unknown) =>
-      this.#refuse(error, frame.type),
-    );
+    publishTyping(this.#deps, by, frame).catch((error: unknown) => this.#refuse(error, frame.type));
   }
 
   #subscribe({ presence, snapshot }: Extract<ClientFrame, { type: "subscribe" }>): void {
@@ -289,6 +286,7 @@ export class StreamSocket implements Connection {
       error instanceof CodedError
         ? error
         : new CodedError("SW_INTERNAL", "Something went wrong on the server");
+    shell.metrics.dropped(coded.code);
     hub.send(this, {
       type: "error",
       code: coded.code,

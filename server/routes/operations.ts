@@ -1,12 +1,19 @@
 import { CodedError } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
+import type { Administrator } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { forAnyone } from "../endpoint.ts";
+import { type Call, forAdministrator, forAnyone, type TextAnswer } from "../endpoint.ts";
 
-/** Whether the process lives, and whether it can do its work. */
+/** Whether the process lives, whether it can do its work, and what it did. */
 export function operationRoutes({ shell, store }: Deps): AnyElysia {
   // A process that is stopping is alive still; being asked is how one finds out.
   const always = { ...shell, stopping: () => false };
+  const { metrics, config } = shell;
+
+  async function measured(): Promise<TextAnswer> {
+    return { text: await metrics.text(), headers: { "content-type": metrics.contentType } };
+  }
+
   return new Elysia()
     .get(
       "/healthz",
@@ -25,5 +32,15 @@ export function operationRoutes({ shell, store }: Deps): AnyElysia {
         }
         return { data: { status: "ready", store: "ok" } };
       }),
+    )
+    .get(
+      "/metrics",
+      config.metricsPublic
+        ? forAnyone(always, measured)
+        : forAdministrator(always, {}, ({ caller }: Call<Administrator, undefined, undefined>) => {
+            // They tell of every tenant.
+            if (caller.tenant_id === undefined) return measured();
+            throw new CodedError("SW_AUTH_INSUFFICIENT_PERMISSION", "The admin token is required");
+          }),
     );
 }

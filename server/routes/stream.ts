@@ -8,11 +8,13 @@ import { RefusedSocket, StreamSocket } from "../stream.ts";
 /** A subscription may be larger than other frames: it can name 5,000 people. */
 export const SUBSCRIBE_MAX_BYTES = 1_048_576;
 
+const PATH = "/v1/stream";
 const SUBPROTOCOL = "porchlight.v1";
 
 /** `GET /v1/stream`: the event stream. */
 export function streamRoutes(deps: Deps): AnyElysia {
-  return new Elysia().get("/v1/stream", async ({ request, server }) => {
+  return new Elysia().get(PATH, async ({ request, server }) => {
+    const answered = deps.shell.metrics.request(PATH, request.method);
     try {
       admit(deps.shell, request);
       const url = urlOf(request);
@@ -33,12 +35,14 @@ export function streamRoutes(deps: Deps): AnyElysia {
       const data = await openStream(deps, tokenOf(request, url, offered), query);
       if (server !== null) deps.hub.publishThrough(server);
       // The server answers the upgrade by itself; what is returned then goes nowhere.
-      if (server?.upgrade(request, { data, headers })) return undefined;
+      if (server?.upgrade(request, { data, headers })) return answered(101);
       throw new CodedError("SW_VALIDATION", "The WebSocket upgrade failed", {
         details: [{ path: "", message: "must be a valid WebSocket upgrade" }],
       });
     } catch (error) {
-      return refusal(deps.shell, request, error);
+      const refused = refusal(deps.shell, request, error);
+      answered(refused.status);
+      return refused;
     }
   });
 }
@@ -56,9 +60,9 @@ async function openStream(
     return new StreamSocket(deps, caller, { ...query, ...standing, recheck });
   } catch (error) {
     if (!(error instanceof CodedError) || error.status >= 500) throw error;
-    return new RefusedSocket(
-      error.code === "SW_AUTH_EXPIRED_TOKEN" ? "token_expired" : "token_invalid",
-    );
+    const why = error.code === "SW_AUTH_EXPIRED_TOKEN" ? "token_expired" : "token_invalid";
+    deps.shell.metrics.closed(why);
+    return new RefusedSocket(why);
   }
 }
 

@@ -12,14 +12,14 @@ const SILENT_SECONDS = 90;
 export function syncRoutes(deps: Deps): AnyElysia {
   const { shell } = deps;
   const bounds = boundsOf(shell.config.limits);
-  const sync = forParticipant(shell, { query: SyncQuery }, async ({ caller, query, request }) => {
-    const data = await poll({ ...deps, ...bounds }, caller, query, request.signal);
-    // The token may have ended while it waited.
-    await shell.auth.recheck(tokenOf(request));
-    return { data };
-  });
-  return new Elysia().get("/v1/sync", ({ request, server }) => {
-    server?.timeout(request, SILENT_SECONDS);
-    return sync({ request });
-  });
+  const input = { query: SyncQuery, silentSeconds: SILENT_SECONDS };
+  return new Elysia().get(
+    "/v1/sync",
+    forParticipant(shell, input, async ({ caller, query, request }) => {
+      const data = await poll({ ...deps, ...bounds }, caller, query, request.signal);
+      // The token may have ended while it waited.
+      await shell.auth.recheck(tokenOf(request));
+      return { data };
+    }),
+  );
 }

@@ -15,7 +15,7 @@ export function typingRoutes({ shell, store, liveness }: Deps): AnyElysia {
       const source = device_id ?? restDevice(token_id);
       const by = liveness.signOf(caller, { device_id, token_id });
       const fanout = await publishTyping(
-        { store, liveness, config },
+        { shell, store, liveness },
         { tenant_id, participant_id, source },
         body,
       );

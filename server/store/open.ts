@@ -40,6 +40,10 @@ export interface StoreOptions {
   readonly server_name: string;
   /** The document of someone who has set nothing. */
   readonly preferences?: Preferences;
+  /** Does the work of one operation, and may note how long it took. */
+  readonly timed?:
+    | (<T>(operation: "read" | "write", work: () => Promise<T>) => Promise<T>)
+    | undefined;
   /** Called with each statement as it is run, values and all: for looking on, never for a log. */
   readonly trace?: ((sql: string) => void) | undefined;
 }
@@ -49,7 +53,8 @@ export const NEWEST_VERSION: number = MIGRATIONS.length;
 
 /** Opens the store behind a URL and brings its tables up to date. */
 export function openStore(options: StoreOptions): Store {
-  return storeOn(openSqlite(fileOf(options.url), { trace: options.trace }), options);
+  const db = openSqlite(fileOf(options.url), { trace: options.trace });
+  return storeOn(timedDatabase(db, options.timed), options);
 }
 
 /**
@@ -69,6 +74,16 @@ function fileOf(url: string): string {
   const file = /^sqlite:(.+)$/.exec(url)?.[1];
   if (file !== undefined) return file;
   throw new TypeError(`Cannot open a store at "${url}" as it must be "sqlite:" and a file`);
+}
+
+function timedDatabase(db: SqlDatabase, timed: StoreOptions["timed"]): SqlDatabase {
+  if (timed === undefined) return db;
+  return {
+    read: (program) => timed("read", () => db.read(program)),
+    write: (program, committed) => timed("write", () => db.write(program, committed)),
+    snapshot: () => db.snapshot(),
+    close: () => db.close(),
+  };
 }
 
 function storeOn(db: SqlDatabase, options: StoreOptions): Store {

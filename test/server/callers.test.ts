@@ -91,6 +91,13 @@ const ADMINISTRATORS: Answers = {
   "admin token": "200",
 };
 
+/** About all tenants at once. */
+const OPERATOR: Answers = {
+  ...ADMINISTRATORS,
+  "admin of another tenant": FORBIDDEN,
+  "tenant admin": FORBIDDEN,
+};
+
 /** A row of the table: what is asked, and what it answers to whom. */
 interface Row {
   readonly answers: Answers;
@@ -111,6 +118,7 @@ const THE_ADMIN_TOKEN: Answers = {
 const TABLE: Readonly<Record<string, Row>> = {
   "GET /healthz": { answers: EVERYBODY },
   "GET /readyz": { answers: EVERYBODY },
+  "GET /metrics": { answers: OPERATOR },
   "GET /v1/stream": { answers: NO_UPGRADE },
   "GET /v1/sync": { answers: PARTICIPANTS, query: "since=0&timeout=0" },
 

@@ -36,6 +36,7 @@ describe("readConfig", () => {
       defaultTimezone: "UTC",
       manualWithoutDevice: "keep",
       allowedOrigins: "*",
+      metricsPublic: false,
     });
     expect(timings).toEqual({
       heartbeat_ms: 30_000,

@@ -28,8 +28,9 @@ export interface Reply {
 /** The JSON of an answer, or a list of it where the answer is lines of JSON. */
 export function bodyOf(text: string, headers: Headers): unknown {
   if (text === "") return undefined;
-  const isLines = headers.get("content-type")?.startsWith("application/x-ndjson") === true;
-  if (!isLines) return JSON.parse(text);
+  const type = headers.get("content-type")?.split(";")[0];
+  if (type === "application/json") return JSON.parse(text);
+  if (type !== "application/x-ndjson") return text;
   const lines = text.trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line));
 }
@@ -195,11 +196,8 @@ export class TestServer {
       ...(text === undefined ? {} : { body: text }),
     });
     const answer = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: bodyOf(answer, response.headers),
-    };
+    const { status, headers: answered } = response;
+    return { status, headers: answered, body: bodyOf(answer, answered) };
   }
 
   /** Hands lines to an import, and answers its report. */

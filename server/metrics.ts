@@ -1,0 +1,231 @@
+import type { Door, StreamClose } from "@porchlight/core";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Tally } from "./tally.ts";
+import { Vitals } from "./vitals.ts";
+
+/** What a scrape asks for there and then. */
+export interface Levels {
+  /** The doors of the open sockets. */
+  readonly doors: () => Iterable<Door>;
+  /** How many devices are there, lingering ones among them. */
+  readonly devices: () => number;
+}
+
+/** What made a person's state known to others. */
+export type TransitionCause =
+  | "opened"
+  | "heartbeat"
+  | "returned"
+  | "lost"
+  | "closed"
+  | "signed_off"
+  | "request"
+  | "choice"
+  | "typing"
+  | "event"
+  | "administration"
+  | "time";
+
+/** Methods that have a name of their own in the metrics. */
+const METHODS: readonly string[] = "GET HEAD POST PUT PATCH DELETE OPTIONS".split(" ");
+const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
+const MS_PER_S = 1_000;
+const DOORS = ["stream", "yjs"] as const satisfies readonly Door[];
+
+/**
+ * What this server did, for operators. No label ever carries an id, a path or
+ * anything else that a caller chose. What is counted on hot paths is a plain
+ * number until somebody asks.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #monotonic: () => number;
+  readonly #frames = new Tally();
+  readonly #transitions = new Tally();
+  readonly #typing = new Tally();
+  readonly #refusals = new Tally();
+  readonly #closings = new Tally();
+  readonly #dropped = new Tally();
+  readonly #requests: Counter<"method" | "route" | "status">;
+  readonly #durations: Histogram<"method" | "route">;
+  readonly #store: Histogram<"operation">;
+  readonly #vitals = new Vitals(this.#registry);
+
+  /** @param monotonic milliseconds on a clock that nobody sets. */
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic;
+    const registers = [this.#registry];
+    this.#requests = new Counter({
+      name: "porchlight_http_requests_total",
+      help: "Requests answered, by pattern of the path; `none` is no endpoint.",
+      labelNames: ["method", "route", "status"],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: "porchlight_http_request_duration_seconds",
+      help: "From the arrival of a request to its answer.",
+      labelNames: ["method", "route"],
+      buckets: DURATIONS_S,
+      registers,
+    });
+    this.#store = new Histogram({
+      name: "porchlight_store_duration_seconds",
+      help: "How long the store took; of a write, until it was durable.",
+      labelNames: ["operation"],
+      buckets: DURATIONS_S,
+      registers,
+    });
+    for (const counted of this.#counted()) expose(this.#registry, counted);
+  }
+
+  /** A frame is told, to one or to many. */
+  frame(type: string): void {
+    this.#frames.add(type);
+  }
+
+  /** Others are told a person's new state. */
+  transition(cause: TransitionCause): void {
+    this.#transitions.add(cause);
+  }
+
+  /** Others are told that somebody types, or ceased to. */
+  typing(typing: boolean): void {
+    this.#typing.add(typing ? "true" : "false");
+  }
+
+  /** A request is refused. */
+  refused(code: string): void {
+    this.#refusals.add(code);
+  }
+
+  /** The server closes a socket. */
+  closed(why: StreamClose): void {
+    this.#closings.add(why);
+  }
+
+  /** A frame is refused, or a signal told to nobody. */
+  dropped(reason: string): void {
+    this.#dropped.add(reason);
+  }
+
+  /** A request begins. Answers what to call with its status. @param route the pattern of its path, if it has one. */
+  request(route: string | undefined, requested: string): (status: number) => void {
+    const startedAt = this.#monotonic();
+    const method = METHODS.includes(requested) ? requested : "other";
+    const labels = { method, route: route ?? "none" };
+    return (status) => {
+      this.#requests.inc({ ...labels, status });
+      this.#durations.observe(labels, (this.#monotonic() - startedAt) / MS_PER_S);
+    };
+  }
+
+  /** Does something with the store and notes how long it took, also when it fails. */
+  async store<T>(operation: "read" | "write", work: () => Promise<T>): Promise<T> {
+    const startedAt = this.#monotonic();
+    try {
+      return await work();
+    } finally {
+      this.#store.observe({ operation }, (this.#monotonic() - startedAt) / MS_PER_S);
+    }
+  }
+
+  /** Says where to look for what is not counted but there. */
+  watch({ doors, devices }: Levels): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "porchlight_sockets",
+      help: "Open sockets, by door.",
+      labelNames: ["door"],
+      registers,
+      collect() {
+        for (const door of DOORS) this.set({ door }, 0);
+        for (const door of doors()) this.inc({ door });
+      },
+    });
+    new Gauge({
+      name: "porchlight_devices",
+      help: "Devices that are there, or linger.",
+      registers,
+      collect() {
+        this.set(devices());
+      },
+    });
+  }
+
+  /** Everything, in the text format of Prometheus 0.0.4. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** The content type of {@link text}. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** Stops looking at the event loop. */
+  stop(): void {
+    this.#vitals.stop();
+  }
+
+  #counted(): Counted[] {
+    return [
+      {
+        name: "porchlight_frames_total",
+        help: "Frames told on sockets, by type; one that is told to many counts once.",
+        label: "type",
+        tally: this.#frames,
+      },
+      {
+        name: "porchlight_presence_transitions_total",
+        help: "New states of people told to others, by what made them known.",
+        label: "cause",
+        tally: this.#transitions,
+      },
+      {
+        name: "porchlight_typing_signals_total",
+        help: "Typing told to others, and its end.",
+        label: "typing",
+        tally: this.#typing,
+      },
+      {
+        name: "porchlight_refusals_total",
+        help: "Requests refused, by code.",
+        label: "code",
+        tally: this.#refusals,
+      },
+      {
+        name: "porchlight_socket_closings_total",
+        help: "Sockets that the server closed, by reason.",
+        label: "reason",
+        tally: this.#closings,
+      },
+      {
+        name: "porchlight_dropped_total",
+        help: "Frames refused, by code; typing in rooms that are too large; notifications that were too many.",
+        label: "reason",
+        tally: this.#dropped,
+      },
+    ];
+  }
+}
+
+interface Counted {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  readonly tally: Tally;
+}
+
+/** Makes a tally a counter, filled when somebody asks. */
+function expose(registry: Registry, { name, help, label, tally }: Counted): void {
+  new Counter({
+    name,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [named, count] of tally) this.inc({ [label]: named }, count);
+    },
+  });
+}
