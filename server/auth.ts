@@ -12,6 +12,8 @@ export type Caller = TokenOwner;
 /** An administrator who calls: of one tenant, or of all. */
 export interface Administrator {
   readonly tenant_id: string | undefined;
+  /** Absent for the admin token. */
+  readonly token_id?: string;
 }
 
 /** Who stands behind tokens. */
@@ -113,7 +115,7 @@ export function openAuth({
       if (found === "admin") return { tenant_id: undefined };
       if (!found.roles.includes(config.adminRole))
         throw forbidden(`The role "${config.adminRole}" is required`);
-      return { tenant_id: found.tenant_id };
+      return { tenant_id: found.tenant_id, token_id: found.token_id };
     },
   };
 }

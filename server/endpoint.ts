@@ -2,6 +2,7 @@ import { CodedError, isId, parseInput, type Schema } from "@porchlight/core";
 import { type Administrator, type Auth, bearer, type Caller } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { Config } from "./config.ts";
+import type { Limited, RateLimit } from "./limits.ts";
 import { errorFields, type Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { NDJSON_TYPE } from "./ndjson.ts";
@@ -14,6 +15,7 @@ export interface Shell {
   readonly config: Config;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly rateLimit: RateLimit;
   /** True once the server is stopping: new work is refused. */
   readonly stopping: () => boolean;
   /** Aborted when a server that stops waits no longer for whoever is still sending. */
@@ -113,15 +115,15 @@ export function forAdministrator<B = undefined, Q = undefined>(
 }
 
 /** An endpoint for anyone. */
-export function forAnyone(
-  shell: Shell,
-  handle: Answering<undefined, undefined, undefined>,
-): Handler {
-  return endpoint(shell, {}, () => undefined, handle);
+export function forAnyone(shell: Shell, handle: Answering<Limited, undefined, undefined>): Handler {
+  return endpoint(shell, {}, () => NOBODY, handle);
 }
 
-/** The order of checks is the same everywhere: origin, stopping, caller, path, query, body. */
-function endpoint<C, B, Q>(
+/** Who has no token is not counted by one. */
+const NOBODY: Limited = { token_id: undefined };
+
+/** The order of checks is the same everywhere: origin, stopping, caller, rate, path, query, body. */
+function endpoint<C extends Limited, B, Q>(
   shell: Shell,
   input: Input<B, Q>,
   authenticate: (request: Request) => Promise<C> | C,
@@ -131,6 +133,7 @@ function endpoint<C, B, Q>(
     try {
       admit(shell, request);
       const caller = await authenticate(request);
+      shell.rateLimit.admit(caller);
       checkParams(params);
       const url = urlOf(request);
       // Without a schema the types say `undefined`, and that is what stands there.

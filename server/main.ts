@@ -11,6 +11,7 @@ import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
 import { openIssuer } from "./issuer.ts";
 import { jwtWarnings } from "./jwt-settings.ts";
+import { rateLimit } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
 import { Metrics } from "./metrics.ts";
@@ -209,6 +210,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     config,
     log,
     metrics,
+    rateLimit: rateLimit(config.limits, () => clock.monotonic()),
     stopping: () => stopping !== undefined,
     givenUp: givingUp.signal,
   };

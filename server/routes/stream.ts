@@ -47,6 +47,8 @@ export function streamRoutes(deps: Deps): AnyElysia {
   });
 }
 
+const TOKEN_REFUSED: readonly number[] = [401, 403];
+
 async function openStream(
   deps: Deps,
   token: string | undefined,
@@ -55,11 +57,12 @@ async function openStream(
   try {
     const { auth } = deps.shell;
     const caller = await auth.participant(token);
+    deps.shell.rateLimit.admit(caller);
     const standing = await deps.store.standing(caller);
     const recheck = (): Promise<void> => auth.recheck(token);
     return new StreamSocket(deps, caller, { ...query, ...standing, recheck });
   } catch (error) {
-    if (!(error instanceof CodedError) || error.status >= 500) throw error;
+    if (!(error instanceof CodedError) || !TOKEN_REFUSED.includes(error.status)) throw error;
     const why = error.code === "SW_AUTH_EXPIRED_TOKEN" ? "token_expired" : "token_invalid";
     deps.shell.metrics.closed(why);
     return new RefusedSocket(why);

@@ -128,6 +128,8 @@ export class TestServer {
       options.file === undefined ? mkdtempSync(join(tmpdir(), "porchlight-")) : undefined;
     const config = readConfig({
       PORCHLIGHT_PORT: "0",
+      // Its clock stands still: nothing would ever be refilled.
+      PORCHLIGHT_RATE_LIMIT: "0",
       PORCHLIGHT_ADMIN_TOKEN: ADMIN_TOKEN,
       PORCHLIGHT_DATABASE_URL: `sqlite:${options.file ?? join(directory ?? "", "test.db")}`,
       ...options.env,
