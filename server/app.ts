@@ -10,6 +10,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { movingRoutes } from "./routes/moving.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { presenceRoutes } from "./routes/presence.ts";
+import { referenceRoutes } from "./routes/reference.ts";
 import { removalRoutes } from "./routes/removal.ts";
 import { roomSettingsRoutes } from "./routes/room-settings.ts";
 import { roomRoutes } from "./routes/rooms.ts";
@@ -47,7 +48,8 @@ export function websocketOptions({ limits, timings }: Config): WebsocketOptions 
 
 /** Every endpoint, for an app that listens. */
 export function createRoutes(deps: Deps): AnyElysia {
-  return new Elysia()
+  const app: AnyElysia = new Elysia();
+  return app
     .use(presenceRoutes(deps))
     .use(typingRoutes(deps))
     .use(roomRoutes(deps))
@@ -61,7 +63,8 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(movingRoutes(deps))
     .use(operationRoutes(deps))
     .use(syncRoutes(deps))
-    .use(streamRoutes(deps));
+    .use(streamRoutes(deps))
+    .use(referenceRoutes(deps, () => app.routes));
 }
 
 /** An app that has every endpoint and nothing else, not listening yet. */

@@ -86,7 +86,19 @@ type Server = { timeout(request: Request, seconds: number): void };
 /** A body of lines of which nothing has come for this long is given up. */
 const STALLED_SECONDS = 120;
 
-type Handler = (context: Context) => Promise<Response>;
+/** Who may call an endpoint. */
+export type Who = "anyone" | "participant" | "administrator";
+
+/** What an endpoint knows of itself, for whoever describes it. */
+export interface About {
+  readonly who: Who;
+  readonly input: Input<unknown, unknown>;
+}
+
+interface Handler {
+  (context: Context): Promise<Response>;
+  readonly about: About;
+}
 
 type Given = Answer | TextAnswer | Streamed;
 
@@ -100,7 +112,7 @@ export function forParticipant<B = undefined, Q = undefined>(
 ): Handler {
   const authenticate = (request: Request): Promise<Caller> =>
     shell.auth.participant(tokenOf(request));
-  return endpoint(shell, input, authenticate, handle);
+  return endpoint(shell, { who: "participant", input }, authenticate, handle);
 }
 
 /** An endpoint for administrators. */
@@ -111,12 +123,12 @@ export function forAdministrator<B = undefined, Q = undefined>(
 ): Handler {
   const authenticate = (request: Request): Promise<Administrator> =>
     shell.auth.administrator(tokenOf(request));
-  return endpoint(shell, input, authenticate, handle);
+  return endpoint(shell, { who: "administrator", input }, authenticate, handle);
 }
 
 /** An endpoint for anyone. */
 export function forAnyone(shell: Shell, handle: Answering<Limited, undefined, undefined>): Handler {
-  return endpoint(shell, {}, () => NOBODY, handle);
+  return endpoint(shell, { who: "anyone", input: {} }, () => NOBODY, handle);
 }
 
 /** Who has no token is not counted by one. */
@@ -125,10 +137,12 @@ const NOBODY: Limited = { token_id: undefined };
 /** The order of checks is the same everywhere: origin, stopping, caller, rate, path, query, body. */
 function endpoint<C extends Limited, B, Q>(
   shell: Shell,
-  input: Input<B, Q>,
+  about: { readonly who: Who; readonly input: Input<B, Q> },
   authenticate: (request: Request) => Promise<C> | C,
   handle: Answering<C, B, Q>,
 ): Handler {
+  const { input } = about;
+
   async function respond({ request, params = {}, server }: Context): Promise<Response> {
     try {
       admit(shell, request);
@@ -150,13 +164,14 @@ function endpoint<C extends Limited, B, Q>(
       return refusal(shell, request, error);
     }
   }
-  return async ({ request, params, route, server }: Context): Promise<Response> => {
+  const handler = async ({ request, params, route, server }: Context): Promise<Response> => {
     if (input.silentSeconds !== undefined) server?.timeout(request, input.silentSeconds);
     const answered = shell.metrics.request(route, request.method);
     const response = await respond({ request, params, route, server });
     answered(response.status);
     return response;
   };
+  return Object.assign(handler, { about });
 }
 
 /** Refuses what cannot even be looked at: a foreign origin, or anything while stopping. */
@@ -259,7 +274,7 @@ function isKnown(tag: string, ifNoneMatch: string | null): boolean {
 }
 
 /** What some parameters of a path name. */
-const NAMED: Readonly<Record<string, "room" | "event">> = {
+export const NAMED: Readonly<Record<string, "room" | "event">> = {
   room_id: "room",
   event_id: "event",
 };

@@ -119,6 +119,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /healthz": { answers: EVERYBODY },
   "GET /readyz": { answers: EVERYBODY },
   "GET /metrics": { answers: OPERATOR },
+  "GET /openapi.json": { answers: EVERYBODY },
   "GET /v1/stream": { answers: NO_UPGRADE },
   "GET /v1/sync": { answers: PARTICIPANTS, query: "since=0&timeout=0" },
 
@@ -356,6 +357,8 @@ for (const [endpoint, { answers, body, query }] of Object.entries(TABLE)) {
         answered[caller] = code === undefined ? `${reply.status}` : `${reply.status} ${code}`;
       }
       expect(answered).toEqual(answers);
+      if (Object.values(answers).includes("200"))
+        expect(server.reference.seen).toContain(`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
     });
   });
 }

@@ -11,6 +11,7 @@ import {
 } from "@porchlight/server";
 import { Arrivals } from "./arrivals.ts";
 import { TestClock } from "./clock.ts";
+import { type Reference, referenceOf } from "./reference.ts";
 import { StreamClient } from "./stream.ts";
 
 /** The admin token of every test server. */
@@ -93,17 +94,21 @@ export class Person {
 /** A real server on a free port with a database of its own, whose clock the test moves. */
 export class TestServer {
   readonly clock: TestClock;
+  /** What every answer to {@link request} is held against. */
+  readonly reference: Reference;
   readonly #lines: Arrivals<Line>;
   readonly #running: RunningServer;
   readonly #directory: string | undefined;
 
   private constructor(
     running: RunningServer,
+    reference: Reference,
     clock: TestClock,
     lines: Arrivals<Line>,
     directory: string | undefined,
   ) {
     this.#running = running;
+    this.reference = reference;
     this.clock = clock;
     this.#lines = lines;
     this.#directory = directory;
@@ -138,7 +143,7 @@ export class TestServer {
     const log: Log = (level, event, fields) => lines.add({ level, event, ...fields });
     const { trace, open } = options;
     const running = await by(config, { clock, log, trace, open });
-    return new TestServer(running, clock, lines, directory);
+    return new TestServer(running, await referenceOf(running.url), clock, lines, directory);
   }
 
   /** Everything logged so far. */
@@ -199,7 +204,9 @@ export class TestServer {
     });
     const answer = await response.text();
     const { status, headers: answered } = response;
-    return { status, headers: answered, body: bodyOf(answer, answered) };
+    const reply = { status, headers: answered, body: bodyOf(answer, answered) };
+    this.reference.check(method, path, reply);
+    return reply;
   }
 
   /** Hands lines to an import, and answers its report. */
