@@ -36,4 +36,12 @@ export const SERVER: Readonly<Record<string, Entry>> = {
     more: "Waits up to `timeout` milliseconds for something to happen. Without `since` it answers at once with the position to begin from. `resync` says that what was missed cannot be told.",
     answers: data(rooms.SyncAnswer),
   },
+  "GET /docs": {
+    does: "every request as a page, to read and to try",
+    answers: { types: ["text/html"] },
+  },
+  "GET /docs/:file": {
+    does: "what that page is made of",
+    answers: { types: ["text/javascript", "text/css"] },
+  },
 };

@@ -56,6 +56,7 @@ async function populate(
         room_id: "lounge",
         device_id: "laptop",
         task_id: "task",
+        file: "start.js",
         token_id: zoe.tokenId,
         event_id: said.body.data.id,
       },

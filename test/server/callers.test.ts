@@ -120,6 +120,8 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /readyz": { answers: EVERYBODY },
   "GET /metrics": { answers: OPERATOR },
   "GET /openapi.json": { answers: EVERYBODY },
+  "GET /docs": { answers: EVERYBODY },
+  "GET /docs/:file": { answers: EVERYBODY },
   "GET /v1/stream": { answers: NO_UPGRADE },
   "GET /v1/sync": { answers: PARTICIPANTS, query: "since=0&timeout=0" },
 
@@ -315,6 +317,7 @@ async function addressOf(server: TestServer, method: string, path: string): Prom
     room_id: "lounge",
     device_id: "laptop",
     task_id: "task",
+    file: "start.js",
     token_id: spare.body.data.token_id,
     event_id: await eventIn(server),
     ...(takesAway ? await restock(server) : {}),

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { ERROR_STATUS } from "@porchlight/core";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import type { Page } from "playwright-core";
+import { findChromium, withPage } from "../runtimes/chromium.ts";
+import { testWith } from "../runtimes/runtimes.ts";
 import { TestServer } from "../support/server.ts";
+
+const PAGE_MS = 60_000;
 
 describe("GET /openapi.json", () => {
   test("is a valid document of OpenAPI 3.1", async () => {
@@ -164,7 +169,7 @@ describe("HEAD and OPTIONS", () => {
   test("HEAD answers wherever GET does, with the same headers and no body", async () => {
     await using server = await TestServer.start();
     const ann = await server.person("ann");
-    for (const path of ["/v1/me", "/v1/rooms", "/v1/presence?ids=ann", "/openapi.json"]) {
+    for (const path of ["/v1/me", "/v1/rooms", "/v1/presence?ids=ann", "/docs", "/openapi.json"]) {
       const [get, head] = [await ann.get(path), await server.request("HEAD", path, ann)];
       expect([head.status, head.body]).toEqual([200, undefined]);
       for (const name of ["etag", "content-type", "content-length", "cache-control"])
@@ -183,3 +188,63 @@ describe("HEAD and OPTIONS", () => {
     }
   });
 });
+
+describe("GET /docs", () => {
+  test("lets the page load nothing but what is ours", async () => {
+    await using server = await TestServer.start();
+    const { status, headers, body } = await server.request("GET", "/docs");
+    expect([status, headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect(headers.get("content-security-policy")).toContain(
+      "default-src 'none'; script-src 'self';",
+    );
+    expect(body).not.toMatch(/https?:\/\/|<script>|<style|\son\w+=/);
+    expect((await server.request("GET", "/docs/index.js")).status).toBe(404);
+    expect((await server.request("GET", "/docs/constructor")).status).toBe(404);
+  });
+
+  for (const address of ["/docs", "/docs/"])
+    testWith(
+      findChromium(),
+      `${address} shows every request in a browser without internet, and tries one`,
+      async (executablePath) => {
+        await using server = await TestServer.start();
+        const ann = await server.person("ann");
+        await withPage({ executablePath, timeoutMs: PAGE_MS }, async (page) => {
+          const { asked, complaints } = watch(page);
+          await page.route(
+            (url) => url.origin !== server.url,
+            (route) => route.abort(),
+          );
+          await page.goto(`${server.url}${address}`);
+          await page.waitForSelector(".opblock");
+          expect(await page.locator(".opblock").count()).toBe(server.routes.length);
+
+          await page.locator(".btn.authorize").first().click();
+          await page.locator(".auth-container input").fill(ann.token);
+          await page.locator(".auth-btn-wrapper .authorize").click();
+          await page.locator(".btn-done").click();
+          const mine = page.locator("#operations-me-get_me");
+          await mine.locator(".opblock-summary").first().click();
+          await mine.locator(".try-out__btn").click();
+          await mine.locator(".execute").click();
+          const answer = mine.locator(".live-responses-table .response");
+          expect(await answer.textContent()).toContain('"participant_id": "ann"');
+
+          expect(asked.filter((url) => new URL(url).origin !== server.url)).toEqual([]);
+          expect(asked).toContain(`${server.url}/v1/me`);
+          expect(complaints).toEqual([]);
+        });
+      },
+    );
+});
+
+/** Every address that a page asks for, and every complaint of the browser, such as of the policy. */
+function watch(page: Page): { asked: string[]; complaints: string[] } {
+  const [asked, complaints]: [string[], string[]] = [[], []];
+  page.on("request", (request) => {
+    if (!request.url().startsWith("data:")) asked.push(request.url());
+  });
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return { asked, complaints };
+}

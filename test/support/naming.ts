@@ -35,7 +35,9 @@ export interface NamingRequest {
 /** Every place in requests to an endpoint where something is named, as far as its sample shows. */
 export function placesOf(endpoint: Endpoint): Place[] {
   const { path, sample, query } = shapeOf(endpoint);
-  const parameters = [...path.matchAll(/:(\w+)/g)].map(([, key = ""]) => key);
+  const named = [...path.matchAll(/:(\w+)/g)].map(([, key = ""]) => key);
+  // Files of the page are everybody's.
+  const parameters = named.filter((key) => key !== "file");
   const asked = [...new URLSearchParams(query).keys()];
   const said = sample === undefined ? [] : keysOf(sample);
   // Administrators can name a tenant in every request.
