@@ -176,10 +176,8 @@ function endpoint<C extends Limited, B, Q>(
 
 /** Refuses what cannot even be looked at: a foreign origin, or anything while stopping. */
 export function admit({ config, stopping }: Shell, request: Request): void {
-  const origin = request.headers.get("origin");
-  if (origin !== null && config.allowedOrigins !== "*" && !config.allowedOrigins.includes(origin)) {
+  if (!mayRead(config, request))
     throw new CodedError("SW_ORIGIN_FORBIDDEN", "This origin is not allowed");
-  }
   if (stopping()) throw isStopping();
 }
 
@@ -218,6 +216,14 @@ export function refusal(shell: Shell, request: Request, error: unknown): Respons
   return new Response(body, { status: coded.status, headers });
 }
 
+/** Whether an answer may be read where the request comes from: no page, one that is allowed, or one of ours. */
+function mayRead({ allowedOrigins }: Config, { headers }: Request): boolean {
+  const origin = headers.get("origin");
+  if (origin === null || allowedOrigins === "*" || allowedOrigins.includes(origin)) return true;
+  // Browsers name the origin of a page also to the server it came from. The scheme may be a proxy's.
+  return origin.replace(/^https?:\/\//, "") === headers.get("host");
+}
+
 /** The headers that every response carries. */
 export function baseHeaders({ config, stopping }: Shell, request: Request): Headers {
   const headers = new Headers({
@@ -227,13 +233,10 @@ export function baseHeaders({ config, stopping }: Shell, request: Request): Head
   // Whoever asked once more on this connection might find it closed, and not know whether it was heard.
   if (stopping()) headers.set("connection", "close");
   const origin = request.headers.get("origin");
-  if (
-    origin !== null &&
-    (config.allowedOrigins === "*" || config.allowedOrigins.includes(origin))
-  ) {
+  if (config.allowedOrigins !== "*") headers.set("vary", "origin");
+  if (origin !== null && mayRead(config, request)) {
     headers.set("access-control-allow-origin", config.allowedOrigins === "*" ? "*" : origin);
-    headers.set("access-control-expose-headers", "etag, retry-after, x-request-id");
-    if (config.allowedOrigins !== "*") headers.set("vary", "origin");
+    headers.set("access-control-expose-headers", "allow, etag, retry-after, x-request-id");
   }
   return headers;
 }
