@@ -110,6 +110,21 @@ export const QUERIES: Readonly<Record<string, string>> = {
 /** What every query begins with: nobody moves the clock for a request that waits. */
 const BEGINNINGS: Readonly<Record<string, string>> = { "GET /v1/sync": "timeout=0&" };
 
+/** A request that an endpoint accepts: its address with these parameters, and its body. */
+export function rightRequest(
+  { method, path }: Endpoint,
+  params: Known["params"],
+): { method: string; address: string; body: object | undefined } {
+  const name = `${method} ${path}`;
+  const filled = path.replaceAll(/:(\w+)/g, (_, key: string) => params[key] ?? "unknown");
+  const query = QUERIES[name];
+  return {
+    method,
+    address: query === undefined ? filled : `${filled}?${BEGINNINGS[name] ?? ""}${query}`,
+    body: sampleOf(name, { params }),
+  };
+}
+
 const METHODS = "GET HEAD POST PUT PATCH DELETE OPTIONS TRACE PROPFIND".split(" ");
 const ODD_SEGMENTS =
   ". .. %2e%2e %zz % %2 %ff %ed%a0%80 %00 %20 a%2Fb %2525 __proto__ constructor nowhere a;b=c ~ * ' - 0 :room_id".split(
@@ -192,7 +207,7 @@ function paramsFor({ path }: Endpoint, { params, spareParams }: Known): Known["p
 }
 
 /** The body of an endpoint, in which it names what exists. */
-function sampleOf(name: string, { params }: Known): object | undefined {
+function sampleOf(name: string, { params }: Pick<Known, "params">): object | undefined {
   const sample = SAMPLES[name];
   if (sample === undefined) return undefined;
   return JSON.parse(JSON.stringify(sample).replace("$event", params.event_id ?? "evt-1"));
