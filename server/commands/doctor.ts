@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node
 import { dirname, join } from "node:path";
 import { DEFAULT_TIMINGS } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
+import { jwtWarnings } from "../jwt-settings.ts";
 import {
   type Config,
   ConfigError,
@@ -20,8 +21,11 @@ const DAY_MS = 86_400_000;
 const BUILT_AT = Date.parse("2026-01-01T00:00:00.000Z");
 const ANSWER_WITHIN_MS = 2_000;
 
-/** What a check found: nothing wrong, and then what it saw, or what is. */
-type Finding = { readonly fine: string } | { readonly wrong: string };
+/** What a check found: nothing wrong, and then what it saw; what may not be meant; or what is wrong. */
+type Finding =
+  | { readonly fine: string }
+  | { readonly doubtful: string }
+  | { readonly wrong: string };
 
 /** `porchlight doctor` */
 export const DOCTOR: Command = {
@@ -29,7 +33,8 @@ export const DOCTOR: Command = {
 
 Prints every setting and where it comes from, and looks whether a server could
 start with them: the database, its disk, the clock and the port. Changes
-nothing. Ends with 1 if anything is wrong, and says what.
+nothing. Ends with 1 if anything is wrong, and says what; what is only doubtful,
+such as JWTs whose issuer is not checked, is said too.
 
   --file FILE  the database (default: the configured one)`,
   options: FILE_OPTION,
@@ -40,15 +45,18 @@ nothing. Ends with 1 if anything is wrong, and says what.
     for (const line of settings(env)) console.log(line);
     console.log("");
     const findings = await findingsOf(env);
-    for (const [what, finding] of findings)
-      console.log(
-        "fine" in finding ? `ok     ${what}: ${finding.fine}` : `WRONG  ${what}: ${finding.wrong}`,
-      );
+    for (const [what, finding] of findings) console.log(lineOf(what, finding));
     const wrong = findings.filter(([, finding]) => "wrong" in finding).length;
     console.log(wrong === 0 ? "\nNothing is wrong." : `\n${wrong} wrong.`);
     return wrong === 0 ? 0 : 1;
   },
 };
+
+function lineOf(what: string, finding: Finding): string {
+  if ("fine" in finding) return `ok     ${what}: ${finding.fine}`;
+  if ("doubtful" in finding) return `DOUBT  ${what}: ${finding.doubtful}`;
+  return `WRONG  ${what}: ${finding.wrong}`;
+}
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -87,6 +95,10 @@ async function findingsOf(env: Environment): Promise<[what: string, Finding][]> 
   }
   return [
     ["configuration", { fine: "makes sense" }],
+    ...jwtWarnings(config).map(({ path, message }): [string, Finding] => [
+      "configuration",
+      { doubtful: `${path} ${message}` },
+    ]),
     ...database(config),
     ["port", await port(config)],
   ];

@@ -303,6 +303,25 @@ describe("porchlight doctor", () => {
     expect([code, out.match(/^WRONG/gm)?.length]).toEqual([1, 2]);
   });
 
+  test("doubts JWTs whose issuer or audience is not checked, and finds nothing wrong with them", async () => {
+    using folder = await withAnn();
+    const env = { PORCHLIGHT_PORT: "0", PORCHLIGHT_JWT_SECRET: "a-long-random-secret-of-32-bytes" };
+    const { code, out } = await porchlightIn({ env }, "doctor", "--file", folder.file);
+    expect(code).toBe(0);
+    expect(out.match(/^DOUBT +configuration: (PORCHLIGHT_JWT_\w+) is not set/gm)).toHaveLength(2);
+    const checked = {
+      PORCHLIGHT_JWT_ISSUER: "https://id.example",
+      PORCHLIGHT_JWT_AUDIENCE: "chat",
+    };
+    const sure = await porchlightIn(
+      { env: { ...env, ...checked } },
+      "doctor",
+      "--file",
+      folder.file,
+    );
+    expect([sure.code, sure.out.includes("DOUBT")]).toEqual([0, false]);
+  });
+
   test("says so where the file is a newer version's, and where a server answers on the port", async () => {
     using folder = await withAnn();
     const { file } = folder;
