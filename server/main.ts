@@ -169,6 +169,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   metrics.watch({
     doors: () => hub.all().map(({ door }) => door),
     devices: () => liveness.devices,
+    polls: () => waiters.size,
   });
   const followers: readonly ((announcement: Announcement) => void)[] = [
     (each) => announced.add(each),
@@ -197,7 +198,6 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     await takeUp(store, liveness, clock);
     await snoozes.start();
   } catch (error) {
-    metrics.stop();
     await store.close();
     throw error;
   }
@@ -217,6 +217,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   for (const { path, message } of jwtWarnings(config))
     log("warn", "setting.doubtful", { variable: path, message });
   issuer?.start();
+  metrics.start();
 
   async function finish(finished: () => Promise<void>): Promise<void> {
     await within(FINISH_WITHIN_MS, finished(), clock);

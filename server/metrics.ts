@@ -9,6 +9,8 @@ export interface Levels {
   readonly doors: () => Iterable<Door>;
   /** How many devices are there, lingering ones among them. */
   readonly devices: () => number;
+  /** How many long polls wait. */
+  readonly polls: () => number;
 }
 
 /** What made a person's state known to others. */
@@ -46,6 +48,8 @@ export class Metrics {
   readonly #refusals = new Tally();
   readonly #closings = new Tally();
   readonly #dropped = new Tally();
+  readonly #replayed = new Tally();
+  readonly #notifications = new Tally();
   readonly #requests: Counter<"method" | "route" | "status">;
   readonly #durations: Histogram<"method" | "route">;
   readonly #store: Histogram<"operation">;
@@ -108,6 +112,16 @@ export class Metrics {
     this.#dropped.add(reason);
   }
 
+  /** Events that somebody had missed are told, on a stream or by long poll. */
+  replayed(by: "stream" | "sync", events: number): void {
+    if (events > 0) this.#replayed.add(by, events);
+  }
+
+  /** It is decided whether a message is worth interrupting somebody. */
+  notification(reason: string): void {
+    this.#notifications.add(reason);
+  }
+
   /** A request begins. Answers what to call with its status. @param route the pattern of its path, if it has one. */
   request(route: string | undefined, requested: string): (status: number) => void {
     const startedAt = this.#monotonic();
@@ -130,7 +144,7 @@ export class Metrics {
   }
 
   /** Says where to look for what is not counted but there. */
-  watch({ doors, devices }: Levels): void {
+  watch({ doors, devices, polls }: Levels): void {
     const registers = [this.#registry];
     new Gauge({
       name: "porchlight_sockets",
@@ -140,6 +154,14 @@ export class Metrics {
       collect() {
         for (const door of DOORS) this.set({ door }, 0);
         for (const door of doors()) this.inc({ door });
+      },
+    });
+    new Gauge({
+      name: "porchlight_sync_waiting",
+      help: "Long polls that wait for something to happen.",
+      registers,
+      collect() {
+        this.set(polls());
       },
     });
     new Gauge({
@@ -160,6 +182,11 @@ export class Metrics {
   /** The content type of {@link text}. */
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** Begins to look at the event loop. */
+  start(): void {
+    this.#vitals.start();
   }
 
   /** Stops looking at the event loop. */
@@ -204,6 +231,18 @@ export class Metrics {
         help: "Frames refused, by code; typing in rooms that are too large; notifications that were too many.",
         label: "reason",
         tally: this.#dropped,
+      },
+      {
+        name: "porchlight_replayed_events_total",
+        help: "Events told to those who had missed them, by how they asked.",
+        label: "by",
+        tally: this.#replayed,
+      },
+      {
+        name: "porchlight_notifications_total",
+        help: "Whether a message was worth interrupting somebody who is connected, by why or why not.",
+        label: "reason",
+        tally: this.#notifications,
       },
     ];
   }

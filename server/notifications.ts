@@ -108,6 +108,7 @@ export class Notifications {
   #tell({ room, event, sentAt }: Message, record: NotificationRecord): void {
     const facts = { ...record, event, preferences: record.preferences() };
     const { notify, reason } = decideNotification(facts, sentAt);
+    this.#metrics.notification(reason);
     if (!notify) return;
     const { tenant_id, room_id } = room;
     this.#hub.toPerson(

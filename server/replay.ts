@@ -1,6 +1,7 @@
 import type { EventFrame, StreamLimits } from "@porchlight/core";
 import type { Announced, Meanwhile } from "./announced.ts";
 import type { Connection, Hub } from "./hub.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Replayed, Store } from "./store/store.ts";
 import type { Turns } from "./turns.ts";
 
@@ -26,6 +27,7 @@ export interface Replaying extends Bounds {
   readonly hub: Hub;
   readonly announced: Announced;
   readonly turns: Turns;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -108,6 +110,7 @@ export class Replay {
       this.#cursor = event.stream_position ?? this.#cursor;
       sent += 1;
     }
+    this.#on.metrics.replayed("stream", sent);
     const isAll = sent === events.length;
     this.#limit = isAll ? Math.min(PAGE, 2 * this.#limit) : Math.max(1, sent);
     return isAll;

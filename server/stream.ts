@@ -179,7 +179,8 @@ export class StreamSocket implements Connection {
       hub.goLive(this, { position, rooms }, []);
       return;
     }
-    const on = { ...this.#deps, ...boundsOf(shell.config.limits) };
+    const { metrics } = shell;
+    const on = { ...this.#deps, metrics, ...boundsOf(shell.config.limits) };
     this.#replay = new Replay(on, this, {
       since: since ?? position,
       tellGap: (stream_position) =>

@@ -52,7 +52,11 @@ export class Vitals {
         this.inc((user + system) / US_PER_S);
       },
     });
-    lag.enable();
+  }
+
+  /** Begins to look at the event loop. */
+  start(): void {
+    this.#lag.enable();
   }
 
   /** Stops looking. */

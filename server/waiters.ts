@@ -23,6 +23,7 @@ interface Patience {
  * see it, and nobody else; one timer ends the waits of all whose time is over.
  */
 export class Waiters {
+  readonly #waiting = new Set<Waiter>();
   readonly #byPerson = new TenantIndex<Waiter>();
   readonly #byRoom = new TenantIndex<Waiter>();
   readonly #deadlines = new DeadlineQueue<Waiter>();
@@ -38,6 +39,11 @@ export class Waiters {
       () => clock.monotonic(),
       () => this.#ring(clock.monotonic()),
     );
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting.size;
   }
 
   /** Resolves with true when something happens that a person in these rooms may see, else with false when the wait is over. */
@@ -57,6 +63,7 @@ export class Waiters {
         resolve(isWoken);
       };
       const waiter: Waiter = { tenant_id, participant_id, rooms, answer, dueAt: 0, queuedAt: -1 };
+      this.#waiting.add(waiter);
       this.#byPerson.put(tenant_id, participant_id, waiter);
       for (const room_id of rooms) this.#byRoom.put(tenant_id, room_id, waiter);
       this.#deadlines.set(waiter, until);
@@ -93,6 +100,7 @@ export class Waiters {
 
   #end(waiter: Waiter, isWoken: boolean): void {
     const { tenant_id, participant_id, rooms } = waiter;
+    this.#waiting.delete(waiter);
     this.#deadlines.delete(waiter);
     this.#byPerson.take(tenant_id, participant_id, waiter);
     for (const room_id of rooms) this.#byRoom.take(tenant_id, room_id, waiter);

@@ -19,6 +19,7 @@ export function syncRoutes(deps: Deps): AnyElysia {
       const data = await poll({ ...deps, ...bounds }, caller, query, request.signal);
       // The token may have ended while it waited.
       await shell.auth.recheck(tokenOf(request));
+      shell.metrics.replayed("sync", data.events.length);
       return { data };
     }),
   );

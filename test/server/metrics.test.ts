@@ -56,11 +56,14 @@ describe("GET /metrics", () => {
       "porchlight_frames_total",
       "porchlight_http_request_duration_seconds",
       "porchlight_http_requests_total",
+      "porchlight_notifications_total",
       "porchlight_presence_transitions_total",
       "porchlight_refusals_total",
+      "porchlight_replayed_events_total",
       "porchlight_socket_closings_total",
       "porchlight_sockets",
       "porchlight_store_duration_seconds",
+      "porchlight_sync_waiting",
       "porchlight_typing_signals_total",
       "process_cpu_seconds_total",
       "process_heap_used_bytes",
@@ -105,6 +108,31 @@ describe("GET /metrics", () => {
     expect(numberOf(later, "porchlight_sockets", { door: "stream" })).toBe(1);
     expect(numberOf(later, "porchlight_presence_transitions_total", { cause: "closed" })).toBe(1);
     expect(numberOf(later, "porchlight_socket_closings_total", { reason: "bye" })).toBe(1);
+  });
+
+  test("counts what was missed and told, long polls that wait, and what became of notifications", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await server.room("lounge", [ann, bob]);
+    const since = (await ann.get("/v1/sync")).body.data.next_cursor;
+    const hears = await ann.stream();
+    for (const body of ["one", "two"])
+      await bob.post("/v1/rooms/lounge/send", { content: { msgtype: "m.text", body } });
+    await hears.type("swp.notification");
+    await hears.type("swp.notification");
+    await ann.get(`/v1/sync?since=${since}`);
+    const replayed = await bob.stream({ since: String(since + 1) });
+    await replayed.type("swp.room.message");
+    const waiting = ann.get(`/v1/sync?since=${since + 2}&timeout=20000`);
+    while (numberOf(await scrape(server), "porchlight_sync_waiting") === 0);
+    const text = await scrape(server);
+    expect(numberOf(text, "porchlight_sync_waiting")).toBe(1);
+    expect(numberOf(text, "porchlight_replayed_events_total", { by: "sync" })).toBe(2);
+    expect(numberOf(text, "porchlight_replayed_events_total", { by: "stream" })).toBe(1);
+    expect(numberOf(text, "porchlight_notifications_total", { reason: "mode_all" })).toBe(2);
+    await server.clock.advance(20_000);
+    await waiting;
+    expect(numberOf(await scrape(server), "porchlight_sync_waiting")).toBe(0);
   });
 
   test("counts what is refused and dropped, by reason", async () => {
