@@ -87,7 +87,7 @@ export class Reference {
       return [...faults, ...this.#unrouted(status, body)];
     const operation = this.document.paths[route.path]?.[route.method];
     const response = operation?.responses[String(status)];
-    if (response === undefined) return [...faults, `the status ${status} is not documented`];
+    if (response === undefined) return [...faults, ...this.#undocumented(method, status, body)];
     if (status < 300) this.seen.add(`${route.method.toUpperCase()} ${route.path}`);
     const missing = Object.keys(response.headers ?? {}).filter((name) => !headers.has(name));
     faults.push(...missing.map((name) => `the header ${name} is missing`));
@@ -98,6 +98,12 @@ export class Reference {
       return [...faults, `the content type ${type} is not documented`];
     const at = ["paths", route.path, route.method, "responses", String(status), "content", type];
     return [...faults, ...this.#schemaFaults([...at, "schema"], body)];
+  }
+
+  /** Without a body, nothing says of a path with a slash at its end that it is none. */
+  #undocumented(method: string, status: number, body: unknown): string[] {
+    if (method === "HEAD") return this.#unrouted(status, body);
+    return [`the status ${status} is not documented`];
   }
 
   #unrouted(status: number, body: unknown): string[] {
