@@ -5,7 +5,8 @@ import { Arrivals } from "./arrivals.ts";
 /**
  * A process of its own: somebody who uses the server at `url` as one should, on
  * a stream and by requests, and times every answer. Told `report` on its
- * standard input it says how long they took since the last report.
+ * standard input it says how long they took since the last report, the next
+ * ones among them: an attack may be over before anything was asked.
  *
  * What is not the server's fault is taken off: for how long the server, or this
  * process, could have run but the machine ran something else instead.
@@ -17,11 +18,12 @@ const headers = { authorization: `Bearer ${token}` };
 const answers = new Arrivals<string>();
 let times: { took: number; waited: number }[] = [];
 let faults: string[] = [];
+let isReportDue = false;
 
 const stream = await greeted();
 say({ ready: true });
 void goOn();
-for await (const _ of console) report();
+for await (const _ of console) isReportDue = true;
 
 function greeted(): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace("http", "ws")}/v1/stream?token=${token}`);
@@ -42,6 +44,7 @@ async function goOn(): Promise<void> {
   for (;;) {
     await timed(beat);
     await timed(ask);
+    if (isReportDue) report();
     await new Promise<void>((resolve) => void timer(PACE_MS, resolve));
   }
 }
@@ -89,6 +92,7 @@ function threadDelayMs(path: string): number {
 }
 
 function report(): void {
+  isReportDue = false;
   const took = times.map((each) => each.took);
   const ofServer = times.map((each) => Math.max(0, each.took - each.waited));
   say({
