@@ -38,6 +38,8 @@ import {
 
 /** Ids that one query by body, or one subscription, may name. */
 export const MAX_IDS = 5_000;
+/** A message, a plan, a call or a sidekick task, as JSON in UTF-8. */
+const MAX_DOCUMENT_BYTES = 61_440;
 /** The longest duration that makes sense: a hundred years, in milliseconds. */
 const MAX_DURATION_MS = 3_155_760_000_000;
 
@@ -101,6 +103,13 @@ const object = z
     error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
   })
   .check(z.meta({ type: "object" }));
+/** Whether what is kept as it came, such as a message, fits in a line of an import with all that a line adds to it. */
+const fits = z.refine(
+  (value: unknown) => utf8Bytes(JSON.stringify(value)) <= MAX_DOCUMENT_BYTES,
+  `must be at most ${MAX_DOCUMENT_BYTES} bytes of JSON`,
+);
+/** What a message says. */
+export const content: Schema<JsonObject> = object.check(fits);
 /** A list of texts, looked into only once it is known to be no longer than it may be. */
 const texts = (most: number, least = 0): z.ZodMiniType<string[]> =>
   z
@@ -497,27 +506,29 @@ export const MemberBody: Schema<MemberBody> = z.strictObject({
 });
 
 /** `PUT /v1/admin/rooms/{id}/plan`. Further keys are kept. */
-export const PlanBody: Schema<Plan> = z.looseObject({
-  id,
-  state: z.enum(["draft", "running", "paused", "done", "failed", "cancelled"]),
-  goal: optional(nullable(z.string())),
-  mode: optional(z.enum(["sequential", "parallel"])),
-  advance: optional(z.enum(["auto", "manual"])),
-  venue: optional(z.enum(["main", "sidekick"])),
-  current_step_id: optional(nullable(z.string())),
-  consecutive_auto_steps: optional(duration),
-  steps: optional(
-    z.array(
-      z.looseObject({
-        id: z.string(),
-        text: optional(z.string()),
-        status: optional(z.enum(["pending", "in_progress", "done", "failed", "skipped"])),
-        result: optional(z.unknown()),
-        attempts: optional(duration),
-      }),
+export const PlanBody: Schema<Plan> = z
+  .looseObject({
+    id,
+    state: z.enum(["draft", "running", "paused", "done", "failed", "cancelled"]),
+    goal: optional(nullable(z.string())),
+    mode: optional(z.enum(["sequential", "parallel"])),
+    advance: optional(z.enum(["auto", "manual"])),
+    venue: optional(z.enum(["main", "sidekick"])),
+    current_step_id: optional(nullable(z.string())),
+    consecutive_auto_steps: optional(duration),
+    steps: optional(
+      z.array(
+        z.looseObject({
+          id: z.string(),
+          text: optional(z.string()),
+          status: optional(z.enum(["pending", "in_progress", "done", "failed", "skipped"])),
+          result: optional(z.unknown()),
+          attempts: optional(duration),
+        }),
+      ),
     ),
-  ),
-});
+  })
+  .check(fits);
 
 const instantText = z
   .string()
@@ -530,27 +541,31 @@ const instantText = z
 export interface SidekickBody extends JsonObject {
   readonly status: string;
 }
-export const SidekickBody: Schema<SidekickBody> = z.looseObject({
-  status: text(64, 1),
-  codename: optional(nullable(z.string())),
-  task: optional(nullable(z.string())),
-  sidekick_room_id: optional(nullable(id)),
-  agent_participant_id: optional(nullable(id)),
-  started_at: optional(nullable(instantText)),
-  result_summary: optional(nullable(z.string())),
-});
+export const SidekickBody: Schema<SidekickBody> = z
+  .looseObject({
+    status: text(64, 1),
+    codename: optional(nullable(z.string())),
+    task: optional(nullable(z.string())),
+    sidekick_room_id: optional(nullable(id)),
+    agent_participant_id: optional(nullable(id)),
+    started_at: optional(nullable(instantText)),
+    result_summary: optional(nullable(z.string())),
+  })
+  .check(fits);
 
 /** `PUT /v1/admin/rooms/{id}/call`. Further keys are kept. */
-export const CallBody: Schema<Call> = z.looseObject({
-  call_id: id,
-  type: optional(z.enum(["audio", "video"])),
-  started_at: optional(instantText),
-  started_by: optional(nullable(id)),
-  participants: optional(
-    z.array(z.looseObject({ participant_id: id, joined_at: optional(instantText) })),
-  ),
-  ended_at: z._default(nullable(instantText), null),
-});
+export const CallBody: Schema<Call> = z
+  .looseObject({
+    call_id: id,
+    type: optional(z.enum(["audio", "video"])),
+    started_at: optional(instantText),
+    started_by: optional(nullable(id)),
+    participants: optional(
+      z.array(z.looseObject({ participant_id: id, joined_at: optional(instantText) })),
+    ),
+    ended_at: z._default(nullable(instantText), null),
+  })
+  .check(fits);
 
 /** What is taken back, and why. */
 export interface Redaction {
@@ -572,7 +587,7 @@ export const EventBody: Schema<EventBody> = z
     ...inTenant,
     sender_id: id,
     type: optional(z.enum(["swp.room.message", "swp.room.redaction"])),
-    content: object,
+    content,
     event_uuid: optional(id),
   })
   .check(
@@ -644,4 +659,13 @@ function isTimeZone(zone: string): boolean {
   } catch {
     return false;
   }
+}
+
+function utf8Bytes(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += 1 + Number(point >= 0x80) + Number(point >= 0x800) + Number(point >= 0x10000);
+  }
+  return bytes;
 }

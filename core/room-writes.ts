@@ -7,7 +7,7 @@ import {
   type ResponseMode,
 } from "./preferences.ts";
 import {
-  AnyObject,
+  content,
   id,
   issuesOf,
   muteEnd,
@@ -79,7 +79,7 @@ const contentKeys = z.looseObject({
   body: z.string(),
   mentions: z.optional(z.array(id).check(z.maxLength(MAX_MENTIONS))),
 });
-const messageContent = AnyObject.check(
+const messageContent = content.check(
   ({ value, issues }) => {
     issues.push(...issuesOf(contentKeys, value));
   },

@@ -550,6 +550,21 @@ describe("PlanBody, SidekickBody and CallBody", () => {
   });
 });
 
+describe("a message, a plan, a call and a sidekick task", () => {
+  test("take 61,440 bytes of JSON in UTF-8, and none more", () => {
+    // 15 bytes of {"body":"…é😀"} besides the letters, and the two characters of six bytes.
+    const content = (bytes: number): object => ({ body: `${"x".repeat(bytes - 17)}é😀` });
+    expect(Buffer.byteLength(JSON.stringify(content(61_440)))).toBe(61_440);
+    const event = (bytes: number): object => ({ sender_id: "p", content: content(bytes) });
+    expect(refused(EventBody, event(61_440))).toEqual([]);
+    expect(refused(EventBody, event(61_441))).toEqual(["content"]);
+    const more = { note: "x".repeat(61_440) };
+    expect(refused(PlanBody, { id: "p", state: "running", ...more })).toEqual([""]);
+    expect(refused(CallBody, { call_id: "c", ...more })).toEqual([""]);
+    expect(refused(SidekickBody, { status: "running", ...more })).toEqual([""]);
+  });
+});
+
 describe("EventBody, TokenBody and DirectRoomRequest", () => {
   test("an event has a sender and content, and is a message unless it says otherwise", () => {
     expect(refused(EventBody, { sender_id: "p", content: {} })).toEqual([]);

@@ -98,6 +98,20 @@ describe("GET /v1/admin/export", () => {
     expect(await seen(into)).toEqual(await seen(from));
   });
 
+  test("moves the largest message that can be sent", async () => {
+    await using from = await TestServer.start();
+    await using into = await TestServer.start();
+    const ann = await from.person("ann");
+    await from.room("lounge", [ann]);
+    const content = { msgtype: "text", body: "x".repeat(61_440 - 28) };
+    const event_uuid = "u".repeat(128);
+    const sent = await ann.post("/v1/rooms/lounge/send", { content, event_uuid });
+    expect(sent.status).toBe(200);
+    const larger = { content: { ...content, body: `${content.body}x` } };
+    expect(refusedWith(await ann.post("/v1/rooms/lounge/send", larger))).toBe("400 SW_VALIDATION");
+    expect((await into.import(await from.export())).at(-1)).toMatchObject({ data: { refused: 0 } });
+  });
+
   test("moves how far somebody has read, also where their marker is at something that stays behind", async () => {
     await using from = await TestServer.start();
     await using into = await TestServer.start();
