@@ -200,7 +200,8 @@ export function refusal(shell: Shell, request: Request, error: unknown): Respons
   shell.metrics.refused(coded.code);
   const headers = baseHeaders(shell, request);
   const { pathname } = urlOf(request);
-  if (coded.status >= 500) {
+  // What has no cause is meant: that the server stops, say, or does not know a key yet.
+  if (coded.status >= 500 && coded.cause !== undefined) {
     shell.log("error", "request.failed", {
       request_id: headers.get("x-request-id"),
       method: request.method,
