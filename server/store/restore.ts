@@ -20,14 +20,6 @@ const selectToken = statement<{ token_id: string; hash: string }>()((db, p) =>
     .where(({ or, eb }) => or([eb("token_id", "=", p.token_id), eb("hash", "=", p.hash)])),
 );
 
-const selectEvent = statement<{ tenant_id: string; event_id: string }>()((db, p) =>
-  db
-    .selectFrom("events")
-    .select(["position", "room_id"])
-    .where("tenant_id", "=", p.tenant_id)
-    .where("event_id", "=", p.event_id),
-);
-
 const markRedacted = statement<{ tenant_id: string; event_id: string; redacted_at: number }>()(
   (db, p) =>
     db
@@ -96,7 +88,7 @@ function* restoreMessage({
   yield* roomRow({ tenant_id, room_id });
   const { sent_at, event_uuid, redacted_at, redacted_by, redaction_id, reason } = record;
   const isRedacted = redacted_at !== undefined && redacted_at !== null;
-  const known = yield* one(selectEvent, { tenant_id, event_id });
+  const known = yield* findEvent({ tenant_id, event_id });
   if (known !== undefined && known.room_id !== room_id)
     throw invalid([{ path: "event_id", message: "must not be that of another event" }]);
   const isSent =
@@ -172,7 +164,7 @@ function* restoreSnooze(record: Of<"snooze">): Program<void> {
 
 /** The position of an event of the room, or a refusal. */
 function* positionOf({ tenant_id, room_id }: RoomKey, event_id: string): Program<number> {
-  const event = yield* one(selectEvent, { tenant_id, event_id });
+  const event = yield* findEvent({ tenant_id, event_id });
   if (event?.room_id !== room_id) throw noSuch("event");
   return event.position;
 }
