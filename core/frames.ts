@@ -146,6 +146,32 @@ export const STREAM_CLOSE = {
 /** A name of {@link STREAM_CLOSE}. */
 export type StreamClose = keyof typeof STREAM_CLOSE;
 
+/**
+ * Every way in which the server closes a Yjs socket. Clients of y-websocket
+ * take 4400 to 4499 as final, and come back after everything else.
+ */
+export const YJS_CLOSE = {
+  restart: { code: 1012, reason: "restart", reconnect: true },
+  ping_timeout: { code: 4003, reason: "ping_timeout", reconnect: true },
+  bad_message: { code: 4400, reason: "bad_message", reconnect: false },
+  token_invalid: { code: 4401, reason: "token_invalid", reconnect: false },
+  token_expired: { code: 4401, reason: "token_expired", reconnect: false },
+  token_revoked: { code: 4401, reason: "token_revoked", reconnect: false },
+  not_member: { code: 4403, reason: "not_member", reconnect: false },
+  forged: { code: 4403, reason: "forged", reconnect: false },
+  signed_off: { code: 4403, reason: "signed_off", reconnect: false },
+  no_such_room: { code: 4404, reason: "no_such_room", reconnect: false },
+  replaced: { code: 4409, reason: "replaced", reconnect: false },
+  too_many_devices: { code: 4409, reason: "too_many_devices", reconnect: false },
+  frame_too_large: { code: 4413, reason: "frame_too_large", reconnect: false },
+  overload: { code: 4503, reason: "overload", reconnect: true },
+  too_many_frames: { code: 4503, reason: "too_many_frames", reconnect: true },
+  slow_consumer: { code: 4508, reason: "slow_consumer", reconnect: true },
+} as const;
+
+/** A name of {@link YJS_CLOSE}. */
+export type YjsClose = keyof typeof YJS_CLOSE;
+
 /** A presence frame; `ts` is the instant in ISO 8601. */
 export function presenceFrame(
   tenant_id: string,

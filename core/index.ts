@@ -142,6 +142,7 @@ export {
   RoomBody,
   SidekickBody,
   SnoozeRequest,
+  SocketQuery,
   StreamQuery,
   SyncQuery,
   TenantBody,

@@ -1,3 +1,4 @@
+import type { AwarenessFacts } from "./awareness.ts";
 import type { EventFrame } from "./frames.ts";
 import type {
   ManualState,
@@ -161,6 +162,11 @@ export class LivenessRegister {
     return change === undefined ? [] : [change];
   }
 
+  /** Lets a typing signal live on that lives; one that has ended stays ended. */
+  renewTyping(signal: TypingSignal, now: Moment): void {
+    this.#typing.renew(signal, now.monotonic);
+  }
+
   /** Ends what a person types: everywhere, or only in one room, or only what came from one source. */
   stopTyping(
     participantId: string,
@@ -213,6 +219,16 @@ export class LivenessRegister {
       presenceOf: (id) => this.told(id),
       own: this.#presence.effective(viewerId, now.elapsed),
       typists: this.#typing.typists(roomId),
+    };
+  }
+
+  /** What awareness in a room says of people at this moment. */
+  awarenessOf(roomId: string, now: Moment): AwarenessFacts {
+    return {
+      told: (id) => this.told(id),
+      visible: (id) => this.#presence.visible(id, now.elapsed),
+      effective: (id) => this.#presence.effective(id, now.elapsed),
+      isTyping: (id) => this.#typing.isTyping(roomId, id),
     };
   }
 

@@ -157,6 +157,12 @@ export class PresenceRegister {
     return person === undefined ? "offline" : effectiveState(person, now, this.#rules);
   }
 
+  /** What others are told as soon as it may be told: see {@link told} for what they were. */
+  visible(participantId: string, now: number): VisibleState {
+    const person = this.#people.get(participantId);
+    return person === undefined ? "offline" : visibleState(person, now, this.#rules);
+  }
+
   /** Whether the person hides: what they do privately must then move nothing that others see. */
   isHidden(participantId: string): boolean {
     return this.#people.get(participantId)?.manual === "appear_offline";
@@ -171,7 +177,10 @@ export class PresenceRegister {
     );
   }
 
-  /** Opens a source of a device, or takes over the one of the same name, whose handle is then dead. */
+  /**
+   * Opens a source of a device, or takes over the one of the same name, whose handle is then dead.
+   * A tab has a Yjs socket for each room, so that of those only the ones that linger are taken over.
+   */
   open(
     participantId: string,
     name: SourceName,
@@ -376,7 +385,8 @@ export class PresenceRegister {
   /** A socket that had run out is heard of after all, as after the machine slept: it is back, unless another took its place. */
   #revive(source: SourceEntry): boolean {
     const person = this.#person(source.person.participant_id);
-    if (person.sources.some((other) => isSameSource(other, source))) return false;
+    if (source.door !== "yjs" && person.sources.some((other) => isSameSource(other, source)))
+      return false;
     // Its tab may have spoken through another door meanwhile.
     const sibling = person.sources.find((other) => isSameInstance(other, source));
     if (sibling !== undefined) {
@@ -460,10 +470,9 @@ export class PresenceRegister {
 }
 
 function openSource(person: PersonEntry, name: Name, now: number): SourceEntry {
-  const known = person.sources.find((source) => isSameSource(source, name));
-  const sibling = known ?? person.sources.find((source) => isSameInstance(source, name));
+  const sibling = person.sources.find((source) => isSameInstance(source, name));
   if (name.door !== "rest") endRestSources(person, name.device_id);
-  if (known !== undefined) end(person, (each) => each === known);
+  end(person, (each) => givesWay(each, name));
   const source: SourceEntry = {
     device_id: name.device_id,
     door: name.door,
@@ -557,6 +566,11 @@ function isSameInstance(a: Omit<Name, "door">, b: Omit<Name, "door">): boolean {
 
 function isSameSource(a: Name, b: Name): boolean {
   return a.door === b.door && isSameInstance(a, b);
+}
+
+/** Whether a source is over when one of this name opens. */
+function givesWay(source: SourceEntry, name: Name): boolean {
+  return isSameSource(source, name) && (name.door !== "yjs" || source.lingersUntil !== undefined);
 }
 
 /** Ends sources for good: what has only run out can come back, these cannot. */

@@ -319,10 +319,14 @@ export function checkSnooze({ until }: SnoozeRequest, now: number): void {
   if (message !== undefined) throw invalid([{ path: "until", message }]);
 }
 
-/** What a stream may say in its URL; values arrive as texts. */
-export interface StreamQuery extends Activity {
+/** What a socket may say in its URL of the device it is of; values arrive as texts. */
+export interface SocketQuery extends Activity {
   readonly device_id?: string | undefined;
   readonly instance?: string | undefined;
+}
+
+/** What a stream may say in its URL besides. */
+export interface StreamQuery extends SocketQuery {
   readonly since?: number | undefined;
   readonly presence?: "all" | "none" | undefined;
 }
@@ -332,13 +336,17 @@ export const numeral: z.ZodMiniType<number, string> = z.pipe(
 );
 /** What documents a number that arrives as a text. */
 export const wholeNumber = { type: "integer", pattern: undefined, minimum: 0 };
-export const StreamQuery: Schema<StreamQuery> = z.object({
+const device = {
   device_id: optional(deviceId),
   instance: optional(id),
   state: optional(z.enum(["online", "idle"])),
   idle_for_ms: optional(
     z.pipe(numeral, duration).check(z.meta({ ...wholeNumber, maximum: MAX_DURATION_MS })),
   ),
+};
+export const SocketQuery: Schema<SocketQuery> = z.object(device);
+export const StreamQuery: Schema<StreamQuery> = z.object({
+  ...device,
   since: optional(numeral.check(z.meta(wholeNumber))),
   presence: optional(z.enum(["all", "none"])),
 });

@@ -68,6 +68,13 @@ export class TypingRegister {
     return changeOf(typist, true);
   }
 
+  /** Lets a signal live on. One that has ended, or that this source never gave, stays ended. */
+  renew(signal: TypingSignal, now: number): void {
+    const source = this.#find(signal)?.sources.find((each) => each.source === signal.source);
+    if (source !== undefined && source.endsAt > now)
+      source.endsAt = now + this.#rules.typing_ttl_ms;
+  }
+
   /** Ends one source's signal early. Returns a change when it was the last of the person in the room. */
   stop(signal: TypingSignal, now: number): TypingChange | undefined {
     const typist = this.#find(signal);
@@ -120,7 +127,13 @@ export class TypingRegister {
       .map(({ participant_id }) => participant_id);
   }
 
-  #find({ room_id, participant_id }: TypingSignal): Typist | undefined {
+  /** Whether others were told last that somebody types in a room. */
+  isTyping(roomId: string, participantId: string): boolean {
+    const typist = this.#find({ room_id: roomId, participant_id: participantId });
+    return typist?.toldAt !== undefined;
+  }
+
+  #find({ room_id, participant_id }: Omit<TypingSignal, "source">): Typist | undefined {
     let typist = this.#people.get(participant_id);
     while (typist !== undefined && typist.room_id !== room_id) typist = typist.next;
     return typist;

@@ -99,7 +99,7 @@ describe("core", () => {
 
 describe("server", () => {
   test("takes the rules and the clock from their entries", () => {
-    const entries = ["@porchlight/core", "@porchlight/core/clock"];
+    const entries = ["@porchlight/core", "@porchlight/core/awareness", "@porchlight/core/clock"];
     const isOurs = (imported: string): boolean => /^(@porchlight\/)?core\b/.test(imported);
     expect(
       strangers("server", (imported) => !isOurs(imported) || entries.includes(imported)),
@@ -143,7 +143,9 @@ describe("tests", () => {
   });
 
   test("of core see nothing behind its entry", () => {
-    const entries = ["@porchlight/core", "@porchlight/core/client", "@porchlight/core/clock"];
+    const entries = ["", "/awareness", "/client", "/clock"].map(
+      (each) => `@porchlight/core${each}`,
+    );
     const isOurs = (imported: string): boolean => /^(@porchlight\/)?core\b/.test(imported);
     expect(
       strangers("test/core", (imported) => !isOurs(imported) || entries.includes(imported)),
@@ -153,7 +155,13 @@ describe("tests", () => {
 
 describe("every file", () => {
   test("is imported by another, or is an entry", () => {
-    const entries = ["core/index.ts", "core/client/index.ts", "server/cli.ts", "server/main.ts"];
+    const entries = [
+      "core/index.ts",
+      "core/awareness.ts",
+      "core/client/index.ts",
+      "server/cli.ts",
+      "server/main.ts",
+    ];
     const sources = [...sourcesIn("core"), ...sourcesIn("server")];
     const imported = new Set(sources.flatMap(({ imports }) => imports));
     const alone = sources

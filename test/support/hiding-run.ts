@@ -46,9 +46,10 @@ export const anyRules: fc.Arbitrary<Rules> = fc
   .map((given) => ({ ...typingRules(), ...rules(), ...given }));
 
 const anyDevice = fc.constantFrom("laptop", "phone");
+const YJS: Socket = { device: "laptop", instance: "laptop", door: "yjs" };
 const anySocket: fc.Arbitrary<Socket> = fc.constantFrom<Socket[]>(
   { device: "laptop", instance: "laptop", door: "stream" },
-  { device: "laptop", instance: "laptop", door: "yjs" },
+  YJS,
   { device: "laptop", instance: "tab", door: "stream" },
   { device: "phone", instance: "phone", door: "stream" },
 );
@@ -102,6 +103,14 @@ const anyOther: fc.Arbitrary<Act> = fc.oneof(
       socket: anySocket,
       room: anyRoom,
       typing: fc.boolean(),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: kinds("say"),
+      socket: fc.constant(YJS),
+      saying: fc.option(fc.record({ x: fc.nat(2), typing: fc.boolean() }), { freq: 4 }),
     }),
   },
   {
@@ -309,7 +318,9 @@ export class HidingRun {
     for (const { device_id, door, instance, statement, active_ms } of sources) {
       const name = { device_id, instance, door };
       const activity = { state: statement ?? undefined, idle_for_ms: active_ms };
-      this.#gone.connect("ann", name, activity, this.#hidden.isLost("ann", name), now);
+      const lingers = this.#hidden.isLost("ann", name);
+      const saying = this.#hidden.saidBy("ann", name);
+      this.#gone.connect("ann", name, { activity, lingers, saying }, now);
     }
     this.#gone.do("ann", choice, now);
   }
@@ -331,10 +342,10 @@ export class HidingRun {
       );
     hidden.closeSockets("ann", (name) => !isIn(name), now);
     for (const name of sources.filter(({ door }) => door !== "rest"))
-      hidden.connect("ann", name, {}, hidden.isLost("ann", name), now);
+      hidden.connect("ann", name, { activity: {}, lingers: hidden.isLost("ann", name) }, now);
     // A socket ends the heartbeats of its device: what is left of them beats again.
     for (const name of hidden.sourcesOf("ann", now).filter(({ door }) => door === "rest"))
-      hidden.connect("ann", name, {}, false, now);
+      hidden.connect("ann", name, { activity: {} }, now);
     // The request by which she returns may be the sign of life of one more device: she has it by then.
     if (how !== "facts") hidden.act("ann", how.device, now);
   }

@@ -119,7 +119,9 @@ function story(all: readonly Seat[], each: Happening, rules: PresenceRules): rea
   // A connection that was lost says nothing any more.
   if (living.some(({ opened, lost }) => opened === each.source && lost)) return all;
   const isBack = (seat: Seat): boolean =>
-    seat.opened === each.source && !seat.lost && !living.some((other) => isSameSeat(other, seat));
+    seat.opened === each.source &&
+    !seat.lost &&
+    !living.some((other) => seat.door !== "yjs" && isSameSeat(other, seat));
   return [
     ...dead.filter((seat) => !isBack(seat)),
     ...after(
@@ -228,7 +230,10 @@ function opened(
     endsAt: at + rules.presence_ttl_ms,
     lost: false,
   };
-  const others = seats.filter((other) => !(isSame(other) && other.door === door));
+  // A tab has one stream, and a Yjs socket for each room: of these, those that it lost give way.
+  const givesWay = (other: Seat): boolean =>
+    isSame(other) && other.door === door && (door !== "yjs" || other.lost);
+  const others = seats.filter((other) => !givesWay(other));
   return said([...others, seat], seat, each.activity, at);
 }
 

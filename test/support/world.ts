@@ -25,6 +25,7 @@ import {
   type ViewerFacts,
 } from "@porchlight/core";
 import { member, participant, room } from "./builders.ts";
+import { type Saying, WatchedAwareness } from "./watched-awareness.ts";
 
 /** A source as it is written down, and what tells it apart. */
 export type RememberedSource = RememberedPerson["sources"][number];
@@ -53,6 +54,8 @@ export interface Socket {
 export type Act =
   | { readonly kind: "open" | "hear"; readonly socket: Socket; readonly activity: Activity }
   | { readonly kind: "touch" | "lose" | "close"; readonly socket: Socket }
+  /** A client of Yjs says something of itself. */
+  | { readonly kind: "say"; readonly socket: Socket; readonly saying: Saying }
   | { readonly kind: "heartbeat"; readonly device: string; readonly activity: Activity }
   | { readonly kind: "signOff"; readonly device: string }
   | {
@@ -101,16 +104,25 @@ interface Place {
   readonly read: Map<string, Pick<Message, "position" | "id">>;
 }
 
+/** A socket that is open. One of Yjs that says nothing of itself any more is no source. */
+interface Seat {
+  readonly person: string;
+  readonly name: SourceName;
+  source: OpenSource | undefined;
+}
+
 /**
- * One tenant: a register of core, a short list of durable facts with
- * positions, and what each observer hears and can ask for. Told the time.
+ * One tenant: a register of core, awareness of the lobby, where all Yjs sockets
+ * are, a short list of durable facts with positions, and what each observer
+ * hears and can ask for. Told the time.
  */
 export class World {
   readonly #register: LivenessRegister;
+  readonly #awareness: WatchedAwareness;
   readonly #people = new Map<string, Participant>(PEOPLE.map((id) => [id, participant(id)]));
   readonly #places: Readonly<Record<Room, Place>>;
   readonly #messages: Message[] = [];
-  readonly #sockets = new Map<string, OpenSource>();
+  readonly #sockets = new Map<string, Seat>();
   readonly #heard = new Map<string, string[]>(OBSERVERS.map((id) => [id, []]));
   /** By person, the preference that shows in their own settings of a room. */
   readonly #responseModes = new Map<string, ResponseMode>();
@@ -118,6 +130,8 @@ export class World {
 
   constructor(rules: PresenceRules & TypingRules) {
     this.#register = new LivenessRegister(rules);
+    this.#awareness = new WatchedAwareness(rules, OBSERVERS);
+    for (const who of MEMBERS.lobby) this.#awareness.setMember(who, participant(who));
     const place = (id: Room): Place => ({
       facts: room({ id, name: id, member_count: MEMBERS[id].length, is_public: true }),
       members: new Map(MEMBERS[id].map((who) => [who, member({ id: who, joined_at: null })])),
@@ -134,11 +148,16 @@ export class World {
   /** In how many milliseconds the next alarm rings. */
   nextIn(now: Moment): number {
     const { elapsed = Infinity, monotonic = Infinity } = this.#register.nextAt();
-    return Math.max(0, Math.min(elapsed - now.elapsed, monotonic - now.monotonic));
+    const awareness = this.#awareness.nextAt() ?? Infinity;
+    return Math.max(
+      0,
+      Math.min(Math.min(elapsed, awareness) - now.elapsed, monotonic - now.monotonic),
+    );
   }
 
   expire(now: Moment): void {
     this.#tell(this.#register.expire(now), now);
+    this.#tellAwareness(now);
   }
 
   do(person: string, act: Act, now: Moment): void {
@@ -152,10 +171,14 @@ export class World {
         return;
       case "signOff":
         this.#tell(this.#register.signOff(person, act.device, now), now);
+        this.#awareness.signOff(person, act.device);
         this.closeSockets(person, ({ device_id }) => device_id === act.device, now);
         return;
       case "heartbeat":
         this.#tell(this.#register.beat(person, act.device, act.activity, now), now);
+        return;
+      case "say":
+        if (act.socket.door === "yjs") this.#say(person, act.socket, act.saying, now);
         return;
       case "open":
       case "hear":
@@ -198,16 +221,33 @@ export class World {
     return door !== "rest" && !this.#sockets.has(keyOf(person, { device_id, instance, door }));
   }
 
-  /** Opens a source by its name, and loses it at once if it `lingers`. */
-  connect(person: string, name: Name, activity: Activity, lingers: boolean, now: Moment): void {
+  /** What a Yjs socket of a person has said last. */
+  saidBy(person: string, name: Name): Saying {
+    return this.#awareness.saidBy(keyOf(person, name));
+  }
+
+  /**
+   * Opens a source by its name, and loses it at once if it `lingers`. One of Yjs says what it is to
+   * say, or else what it said before, and is let in by members of the lobby alone.
+   */
+  connect(
+    person: string,
+    name: Name,
+    how: { readonly activity: Activity; readonly lingers?: boolean; readonly saying?: Saying },
+    now: Moment,
+  ): void {
     const { door, device_id, instance } = name;
     if (door === "rest") {
-      this.#tell(this.#register.beat(person, device_id, activity, now), now);
+      this.#tell(this.#register.beat(person, device_id, how.activity, now), now);
       return;
     }
-    const source = this.#open(person, { device_id, instance, door }, activity, now);
-    if (lingers) this.#tell(this.#register.lose(source, now), now);
-    else this.#sockets.set(keyOf(person, name), source);
+    if (door === "yjs" && !this.#awareness.has(person)) return;
+    const key = keyOf(person, name);
+    const old = this.#sockets.get(key);
+    const source = this.#open(person, { device_id, instance, door }, how.activity, now);
+    this.#sockets.set(key, { person, name: { device_id, instance, door }, source });
+    if (door === "yjs") this.#enter(key, { person, name, saying: how.saying, old }, now);
+    if (how.lingers === true) this.#part(key, "lose", now);
   }
 
   /** Sets a state or clears it, which is no sign of life: by hand, or by the administrator. */
@@ -223,11 +263,8 @@ export class World {
 
   /** Closes those sockets of a person that `closes` names. */
   closeSockets(person: string, closes: (name: Name) => boolean, now: Moment): void {
-    for (const [key, source] of this.#sockets) {
-      if (source.person.participant_id !== person || !closes(source)) continue;
-      this.#sockets.delete(key);
-      this.#tell(this.#register.close(source, now), now);
-    }
+    for (const [key, seat] of this.#sockets)
+      if (seat.person === person && closes(seat.name)) this.#part(key, "close", now);
   }
 
   /** A request by the device or the token is a sign of life, where no socket speaks for the person. */
@@ -243,6 +280,7 @@ export class World {
    * @param apart whether frames about different people have come in any order.
    */
   observe(now: Moment, apart: boolean): string {
+    this.#tellAwareness(now);
     const lines: string[] = [];
     for (const observer of OBSERVERS) {
       const frames = this.#heard.get(observer) ?? [];
@@ -254,6 +292,7 @@ export class World {
         snapshot: this.#register.snapshot(observer, now),
         rooms: ROOMS.map((id) => this.#stateOf(id, observer, now)),
         position: this.#position,
+        awareness: this.#awareness.snapshot(observer, now.elapsed),
       };
       lines.push(JSON.stringify(answers));
     }
@@ -311,7 +350,7 @@ export class World {
     const { room: room_id, typing } = act;
     if (this.#places[room_id].members.get(person)?.membership !== "join") return;
     if (act.kind === "typeStream") {
-      const source = this.#sockets.get(keyOf(person, nameOf(act.socket)));
+      const source = this.#sockets.get(keyOf(person, nameOf(act.socket)))?.source;
       if (source === undefined) return;
       this.#tell(this.#register.touch(source, now), now);
       const signal = { room_id, participant_id: person, source: act.socket.device };
@@ -335,14 +374,79 @@ export class World {
     const name = nameOf(act.socket);
     const key = keyOf(person, name);
     if (act.kind === "open") {
-      this.connect(person, name, act.activity, false, now);
+      this.connect(person, name, { activity: act.activity }, now);
       return;
     }
-    const source = this.#sockets.get(key);
+    if (act.kind === "lose" || act.kind === "close") {
+      this.#part(key, act.kind, now);
+      return;
+    }
+    const source = this.#sockets.get(key)?.source;
     if (source === undefined) return;
-    if (act.kind === "lose" || act.kind === "close") this.#sockets.delete(key);
     if (act.kind === "hear") this.#tell(this.#register.hear(source, act.activity, now), now);
-    else if (act.kind !== "typeStream") this.#tell(this.#register[act.kind](source, now), now);
+    else this.#tell(this.#register.touch(source, now), now);
+  }
+
+  #enter(
+    key: string,
+    {
+      person,
+      name,
+      saying = this.#awareness.saidBy(key),
+      old,
+    }: { person: string; name: Name; saying: Saying | undefined; old: Seat | undefined },
+    now: Moment,
+  ): void {
+    this.#awareness.enter(key, person, name.device_id, saying, now.elapsed);
+    if (old?.source !== undefined) this.#tell(this.#register.close(old.source, now), now);
+    this.#awareness.touch(person);
+  }
+
+  #part(key: string, how: "lose" | "close", now: Moment): void {
+    const seat = this.#sockets.get(key);
+    if (seat === undefined) return;
+    this.#sockets.delete(key);
+    const { source } = seat;
+    if (source !== undefined) this.#tell(this.#register[how](source, now), now);
+    if (seat.name.door === "yjs")
+      this.#awareness.part(key, how === "lose" ? source?.lingersUntil : undefined);
+  }
+
+  /** What a Yjs socket does, which is no part of core: who says nothing of themself any more signs off. */
+  #say(person: string, socket: Socket, saying: Saying, now: Moment): void {
+    const name = nameOf(socket);
+    const key = keyOf(person, name);
+    const seat = this.#sockets.get(key);
+    if (seat === undefined) return;
+    if (seat.source !== undefined) this.#tell(this.#register.touch(seat.source, now), now);
+    const { kind, typing } = this.#awareness.say(key, saying, now.elapsed) ?? {};
+    if (kind === undefined || kind === "refused" || kind === "echoed") return;
+    if (kind === "left" && seat.source !== undefined) {
+      this.#tell(this.#register.close(seat.source, now), now);
+      seat.source = undefined;
+    } else if (kind !== "left" && seat.source === undefined) {
+      seat.source = this.#open(person, name, {}, now);
+    } else if (kind === "changed" && seat.source !== undefined)
+      this.#tell(this.#register.hear(seat.source, { idle_for_ms: 0 }, now), now);
+    const signal = { room_id: "lobby", participant_id: person, source: socket.device };
+    if (typing === "renew") this.#register.renewTyping(signal, now);
+    else if (typing !== undefined)
+      this.#tell(this.#register.type(signal, typing === "start", now), now);
+  }
+
+  /** Tells awareness, and what follows of it, until there is nothing more to tell. */
+  #tellAwareness(now: Moment): void {
+    const facts = this.#register.awarenessOf("lobby", now);
+    const { heard, typing } = this.#awareness.tell(facts, now.elapsed);
+    for (const [watcher, lines] of heard) this.#heard.get(watcher)?.push(...lines);
+    for (const key of typing) {
+      const seat = this.#sockets.get(key);
+      if (seat === undefined) continue;
+      const { person, name } = seat;
+      const signal = { room_id: "lobby", participant_id: person, source: name.device_id };
+      this.#tell(this.#register.type(signal, true, now), now);
+    }
+    if (typing.length > 0) this.#tellAwareness(now);
   }
 
   #doInRoom(person: string, act: Extract<Act, { room: Room }>, now: Moment): void {
@@ -397,6 +501,11 @@ export class World {
     place.members.set(person, facts);
     const joined = this.#joined(id);
     place.facts = { ...place.facts, member_count: joined.length };
+    if (id === "lobby") {
+      const isIn = membership === "join";
+      this.#awareness.setMember(person, isIn ? who : undefined);
+      if (!isIn) this.closeSockets(person, ({ door }) => door === "yjs", now);
+    }
     // Presence is for each receiver to fill in: a frame to many cannot know in whose eyes.
     const { presence: _presence, ...shown } = memberOf(facts, "", "offline", now.elapsed);
     const body = { room_id: id, participant_id: person, membership, member: shown };
@@ -407,6 +516,7 @@ export class World {
   #rename(person: string, display_name: string, now: Moment): void {
     const renamed = participant(person, { display_name });
     this.#people.set(person, renamed);
+    if (this.#awareness.has(person)) this.#awareness.setMember(person, renamed);
     for (const id of ROOMS) {
       const { members } = this.#places[id];
       const own = members.get(person);
@@ -434,6 +544,8 @@ export class World {
 
   #tell(changes: readonly LivenessChange[], now: Moment): void {
     for (const change of changes) {
+      if (!("typing" in change) || change.room_id === "lobby")
+        this.#awareness.touch(change.participant_id);
       if ("typing" in change) {
         const { room_id, participant_id } = change;
         const others = this.#joined(room_id as Room).filter((id) => id !== participant_id);

@@ -1,0 +1,531 @@
+import {
+  type AwarenessClient,
+  type AwarenessNews,
+  type AwarenessTelling,
+  type Client,
+  type Entry,
+  isEcho,
+  isMistaken,
+  isStandIn,
+  type Member,
+  News,
+  NOTHING,
+  newEntry,
+  readState,
+  type Seen,
+  saysNothingNew,
+  standInId,
+  textOf,
+} from "./awareness-entry.ts";
+import type { PresenceState, VisibleState } from "./presence.ts";
+import type { Timings } from "./timings.ts";
+
+export {
+  type AwarenessClient,
+  type AwarenessNews,
+  type AwarenessTelling,
+  MAX_AWARENESS_BYTES,
+  STAND_IN_IDS_FROM,
+} from "./awareness-entry.ts";
+export { YJS_CLOSE, type YjsClose } from "./frames.ts";
+
+/** Ids that one socket can have at once. */
+const MAX_IDS = 16;
+/** An id stays its person's for so long after others were last told of it. */
+const RESERVED_MS = 600_000;
+/** Ids that are kept for one person who no longer uses them; of more, the oldest are given up. */
+const MAX_RESERVED = 64;
+/** Who reconnects says so right after opening. Later, an id of the person's other socket is only repeated. */
+const TAKEOVER_MS = 2_000;
+/** What was told within this time needs no refreshing. */
+const FRESH_MS = 10_000;
+
+/** What bounds awareness in one room. */
+export interface AwarenessRules extends Pick<Timings, "coalesce_ms"> {
+  /** In rooms with more joined members, whoever has no client in the room shows only while typing. */
+  readonly awareness_max_members: number;
+}
+
+/** What is true of people at the moment at which it is told. */
+export interface AwarenessFacts {
+  /** What others were last told. */
+  told(participantId: string): VisibleState;
+  /** What others are told as soon as it may be told. */
+  visible(participantId: string): VisibleState;
+  /** The state in the person's own eyes. */
+  effective(participantId: string): PresenceState;
+  /** Whether others were told that the person types in this room. */
+  isTyping(participantId: string): boolean;
+}
+
+/** What a socket said of one client id. */
+export interface AwarenessSaid {
+  readonly id: number;
+  readonly clock: number;
+  /** The state as JSON; null when there is none any more. */
+  readonly text: string | null;
+}
+
+/**
+ * Whose an id is to the socket that speaks of it: its `own`, of which what it
+ * says counts; somebody else's (`foreign`), of which it only repeats what it
+ * heard, or its own of which it says nothing new; one of which it says what it
+ * cannot have heard (`forged`), or that nothing is there any more where
+ * something is (`mistaken`), as clients do that slept.
+ */
+export type AwarenessClaim = "own" | "foreign" | "forged" | "mistaken";
+
+/** What came of what a socket said of its own id. */
+export interface AwarenessOutcome {
+  /**
+   * `bound`: it begins to speak for the id. `left`: it says nothing of it any more. `refused`: no state
+   * that may be told. `echoed`: what its person's other tab was told of it.
+   */
+  readonly kind: "bound" | "changed" | "renewed" | "left" | "refused" | "echoed";
+  /** What it says about typing: that it begins, goes on, or ended. */
+  readonly typing?: "start" | "renew" | "stop" | undefined;
+  /** The same person's older socket that had the id: to be closed, and to {@link AwarenessRoom.leave}. */
+  readonly replaced?: AwarenessClient | undefined;
+}
+
+interface Person {
+  readonly participant_id: string;
+  readonly clients: Set<Client>;
+  readonly entries: Set<Entry>;
+  /** What shows the person who has no entry of a client. */
+  standIn: Entry | undefined;
+  /** Ids that are kept for the person, in the order in which they were given up. */
+  readonly reserved: Set<number>;
+}
+
+const REFUSED: AwarenessOutcome = { kind: "refused" };
+const ECHOED: AwarenessOutcome = { kind: "echoed" };
+
+/**
+ * Awareness in one room, as clients of Yjs know it: entries by client id, each
+ * with a clock. It is a view of presence and typing, of which it keeps nothing:
+ * it asks {@link AwarenessFacts} whenever it tells.
+ *
+ * - Each joined member who is not told `offline` has an entry for each of their
+ *   clients' ids or, with none, one that stands in for them.
+ * - An id belongs to a person. What a socket says of any but its own has no
+ *   effect on anyone.
+ * - Clocks are the room's, never a client's: they are Unix milliseconds, so
+ *   that they go on after a restart.
+ * - Who appears offline has no entry, to others; their ids are kept from others
+ *   no longer than those of someone who has gone. Who is about to be told
+ *   offline has none either, so that nobody is shown for a blink.
+ *
+ * Sets no timer and reads no clock: every `now` is Unix milliseconds on one
+ * clock that never goes back. After any operation, {@link tell} says what is to
+ * be told; {@link nextAt} is when it next has something by itself.
+ */
+export class AwarenessRoom {
+  readonly #members = new Map<string, Member>();
+  readonly #people = new Map<string, Person>();
+  readonly #entries = new Map<number, Entry>();
+  /** Ids that nobody uses, and for whom they are kept until when. */
+  readonly #reserved = new Map<number, { readonly entry: Entry; readonly until: number }>();
+  readonly #unsettled = new Set<string>();
+  readonly #lingering = new Set<Entry>();
+  /** The last clock told of a person to others, and to the person. */
+  readonly #clocks = { others: 0, own: 0 };
+  readonly #name: string;
+  readonly #rules: AwarenessRules;
+  #waitUntil = Number.POSITIVE_INFINITY;
+
+  /** @param name distinguishes the room from all others: ids of those without a client follow from it. */
+  constructor(name: string, rules: AwarenessRules) {
+    this.#name = name;
+    this.#rules = rules;
+  }
+
+  /** How many entries others can see. */
+  get size(): number {
+    let size = 0;
+    for (const { others } of this.#entries.values()) size += Number(others.text !== null);
+    return size;
+  }
+
+  /** Whether nothing of it need be kept once nobody is there any more: no id is anybody's. */
+  get isForgettable(): boolean {
+    return this.#reserved.size === 0 && [...this.#entries.keys()].every(isStandIn);
+  }
+
+  /** Whether somebody has joined. */
+  has(participantId: string): boolean {
+    return this.#members.has(participantId);
+  }
+
+  /** Everyone who has joined. */
+  members(): Iterable<string> {
+    return this.#members.keys();
+  }
+
+  /** Somebody has joined the room, with these names, or no longer has. */
+  setMember(participantId: string, member: Member | undefined): void {
+    const wasLarge = this.#isLarge;
+    if (member === undefined) this.#members.delete(participantId);
+    else {
+      const { display_name, avatar_url } = member;
+      this.#members.set(participantId, { display_name, avatar_url });
+    }
+    this.touch(participantId);
+    if (wasLarge !== this.#isLarge) for (const id of this.#members.keys()) this.touch(id);
+  }
+
+  /** Something may be otherwise with a person: what others were told, what they type. */
+  touch(participantId: string): void {
+    this.#unsettled.add(participantId);
+  }
+
+  /** A socket opens. It speaks for no id until it says something. */
+  join(participantId: string, deviceId: string, now: number): AwarenessClient {
+    const client: Client = {
+      participant_id: participantId,
+      device_id: deviceId,
+      openedAt: now,
+      entries: new Set(),
+    };
+    this.#personOf(participantId).clients.add(client);
+    this.touch(participantId);
+    return client;
+  }
+
+  /** Whose an id is to a socket that speaks of it. @param said.isNull whether it says that there is nothing any more. */
+  claim(
+    handle: AwarenessClient,
+    { id, clock, isNull }: { id: number; clock: number; isNull: boolean },
+    now: number,
+  ): AwarenessClaim {
+    const client = clientOf(handle);
+    const entry = this.#entries.get(id);
+    if (entry?.client === client) return saysNothingNew(entry, clock, isNull) ? "foreign" : "own";
+    const holder = this.#holderOf(id, now);
+    const isOthers = isStandIn(id) || (holder ?? client.participant_id) !== client.participant_id;
+    if (isOthers && clock > this.#clocks.others) return "forged";
+    if (isNull && isMistaken(entry, client, clock)) return "mistaken";
+    if (isOthers || isNull) return "foreign";
+    const isKnown = (holder ?? entry?.participant_id) === client.participant_id;
+    return isKnown ? claimKnown(client, entry, now) : claimNew(client);
+  }
+
+  /** A socket says something of an id that is its own, as {@link claim} has it. */
+  say(handle: AwarenessClient, { id, clock, text }: AwarenessSaid): AwarenessOutcome {
+    const client = clientOf(handle);
+    const known = this.#entries.get(id);
+    const own = known?.client === client ? known : undefined;
+    const before = own?.state;
+    if (own !== undefined && isEcho(own, clock, text)) return ECHOED;
+    if (text === null) return this.#silence(own, clock);
+    const isRenewal = before !== undefined && own?.text === text;
+    const state = isRenewal ? before : readState(text);
+    if (state === undefined) return REFUSED;
+    const { entry, replaced } = own === undefined ? this.#bind(client, id) : { entry: own };
+    entry.heardClock = clock;
+    entry.state = state;
+    entry.text = text;
+    if (!isRenewal) this.touch(client.participant_id);
+    // Who begins to speak is found to type once others see them: see `typing` of the news.
+    const typing = before && typingOf(before.typing === true, state.typing === true);
+    const kind = isRenewal ? "renewed" : before === undefined ? "bound" : "changed";
+    return { kind, typing, replaced };
+  }
+
+  /** Whether a socket has an entry. One that said that there is nothing any more has none. */
+  isSpeaking(handle: AwarenessClient): boolean {
+    return [...clientOf(handle).entries].some(({ state }) => state !== undefined);
+  }
+
+  /** A socket signed off: its entries are gone at once. Safe to call twice. */
+  leave(handle: AwarenessClient): void {
+    const client = clientOf(handle);
+    for (const entry of client.entries) {
+      entry.client = undefined;
+      entry.state = undefined;
+    }
+    this.#part(client);
+  }
+
+  /**
+   * A socket was lost without a word: its entries linger, until it is back or its person comes with another id.
+   * @param until as long as its source lingers: see `PresenceRegister.lose`.
+   */
+  lose(handle: AwarenessClient, until: number): void {
+    const client = clientOf(handle);
+    for (const entry of client.entries) {
+      entry.client = undefined;
+      if (entry.state === undefined) continue;
+      entry.lingersUntil = until;
+      this.#lingering.add(entry);
+    }
+    this.#part(client);
+  }
+
+  /** A device signed off: what lingers of it is gone. Its open sockets are to be closed, and to {@link leave}. */
+  signOff(participantId: string, deviceId: string): void {
+    for (const entry of this.#lingering)
+      if (entry.participant_id === participantId && entry.device_id === deviceId) this.#end(entry);
+  }
+
+  /** What is to be told of all that has happened and run out by `now`. */
+  tell(facts: AwarenessFacts, now: number): AwarenessNews {
+    this.#expire(now);
+    const news = new News(this.#clocks, now);
+    const people = [...this.#unsettled];
+    this.#unsettled.clear();
+    this.#waitUntil = Number.POSITIVE_INFINITY;
+    for (const id of people) this.#settle(this.#personOf(id), facts, news);
+    return news;
+  }
+
+  /** When {@link tell} next has something by itself. Calling it early does no harm. */
+  nextAt(): number | undefined {
+    const lingering = [...this.#lingering].map(({ lingersUntil }) => lingersUntil);
+    // All ids are kept equally long: the first is the first to be free again.
+    const [reserved] = this.#reserved.values();
+    const all = [this.#waitUntil, reserved?.until, ...lingering];
+    const next = Math.min(...all.map((at) => at ?? Number.POSITIVE_INFINITY));
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /** Everything once more but what was told a moment ago: clients drop what they do not hear of for 30 s. */
+  refresh(now: number): readonly AwarenessTelling[] {
+    const news = new News(this.#clocks, now);
+    for (const entry of this.#entries.values())
+      for (const to of ["others", "own"] as const)
+        if (entry[to].text !== null && entry[to].at <= now - FRESH_MS) news.tell(entry, to);
+    return news.tellings;
+  }
+
+  /**
+   * What a socket may know, with clocks that are new to it: others' entries,
+   * and those of its person's other sockets once it speaks for an id.
+   * @param goneSince also which of others' entries are gone since then; none by default.
+   */
+  snapshot(
+    handle: AwarenessClient,
+    now: number,
+    goneSince: number = Number.POSITIVE_INFINITY,
+  ): readonly AwarenessTelling[] {
+    const news = new News(this.#clocks, now);
+    for (const entry of this.#entries.values()) {
+      const isTold = entry.others.text !== null || entry.others.at >= goneSince;
+      if (isTold && entry.participant_id !== handle.participant_id) news.tell(entry, "others");
+    }
+    for (const { entry, until } of this.#reserved.values())
+      if (until >= goneSince + RESERVED_MS && entry.participant_id !== handle.participant_id)
+        news.tell(entry, "others");
+    return [...news.tellings, ...this.siblings(handle, now)];
+  }
+
+  /** The entries of a person's other sockets, for one that begins to speak for an id. */
+  siblings(handle: AwarenessClient, now: number): readonly AwarenessTelling[] {
+    const client = clientOf(handle);
+    const news = new News(this.#clocks, now);
+    if (client.entries.size > 0)
+      for (const entry of this.#personOf(client.participant_id).entries)
+        if (entry.client !== client && entry.own.text !== null) news.tell(entry, "own");
+    return news.tellings;
+  }
+
+  get #isLarge(): boolean {
+    return this.#members.size > this.#rules.awareness_max_members;
+  }
+
+  /** For whom an id is kept: others were told of it not long ago. */
+  #holderOf(id: number, now: number): string | undefined {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && now < entry.others.at + RESERVED_MS) return entry.participant_id;
+    const reserved = this.#reserved.get(id);
+    return reserved !== undefined && now < reserved.until
+      ? reserved.entry.participant_id
+      : undefined;
+  }
+
+  #personOf(participant_id: string): Person {
+    const known = this.#people.get(participant_id);
+    if (known !== undefined) return known;
+    const person: Person = {
+      participant_id,
+      clients: new Set(),
+      entries: new Set(),
+      standIn: undefined,
+      reserved: new Set(),
+    };
+    this.#people.set(participant_id, person);
+    return person;
+  }
+
+  #silence(entry: Entry | undefined, clock: number): AwarenessOutcome {
+    if (entry?.state === undefined) return REFUSED;
+    const typing = typingOf(entry.state.typing === true, false);
+    entry.heardClock = clock;
+    entry.state = undefined;
+    this.touch(entry.participant_id);
+    return { kind: "left", typing };
+  }
+
+  #bind(client: Client, id: number): { entry: Entry; replaced: AwarenessClient | undefined } {
+    const person = this.#personOf(client.participant_id);
+    const known = this.#entries.get(id);
+    const isSame = known?.participant_id === client.participant_id;
+    // Others have not heard of it for long: to them it is free, and must not show that somebody hidden has it.
+    if (known !== undefined && !isSame) this.#forget(known);
+    if (!isSame) this.#succeed(person, client.device_id);
+    const entry = known !== undefined && isSame ? known : newEntry(id, client.participant_id);
+    const replaced = entry.client;
+    replaced?.entries.delete(entry);
+    entry.client = client;
+    entry.device_id = client.device_id;
+    this.#lingering.delete(entry);
+    entry.lingersUntil = undefined;
+    const reserved = this.#reserved.get(id);
+    if (reserved !== undefined) this.#release(id, reserved.entry);
+    this.#entries.set(id, entry);
+    person.entries.add(entry);
+    client.entries.add(entry);
+    return { entry, replaced };
+  }
+
+  /** A new id takes the place of one that lingers, of the same device if there is one. */
+  #succeed({ entries }: Person, device_id: string): void {
+    const lingering = [...entries].filter(({ lingersUntil }) => lingersUntil !== undefined);
+    const entry = lingering.find((each) => each.device_id === device_id) ?? lingering[0];
+    if (entry !== undefined) this.#end(entry);
+  }
+
+  #part(client: Client): void {
+    client.entries.clear();
+    this.#personOf(client.participant_id).clients.delete(client);
+    this.touch(client.participant_id);
+  }
+
+  #expire(now: number): void {
+    for (const entry of this.#lingering) if ((entry.lingersUntil ?? now) <= now) this.#end(entry);
+    for (const [id, { entry, until }] of this.#reserved) {
+      if (until > now) break;
+      this.#release(id, entry);
+    }
+  }
+
+  /** An entry lingers no longer. */
+  #end(entry: Entry): void {
+    this.#lingering.delete(entry);
+    entry.lingersUntil = undefined;
+    entry.state = undefined;
+    this.touch(entry.participant_id);
+  }
+
+  /** Finds out what is to be told of a person, and forgets what is over. */
+  #settle(person: Person, facts: AwarenessFacts, news: News): void {
+    const { participant_id, entries } = person;
+    const member = this.#members.get(participant_id);
+    const seen = member && this.#seen(participant_id, member, facts, news.now);
+    const isHere = [...entries].some(({ state }) => state !== undefined);
+    for (const entry of entries) {
+      const isNew = entry.others.text === null;
+      news.show(entry, "others", seen && textOf(entry, seen));
+      news.show(entry, "own", this.#ownText(entry, person, facts));
+      if (isNew && entry.others.text !== null && entry.state?.typing === true) news.found(entry);
+      if (entry.client === undefined && entry.state === undefined) this.#forget(entry);
+    }
+    const isNeeded = seen !== undefined && !isHere && (seen.typing || !this.#isLarge);
+    this.#standIn(person, isNeeded ? seen : undefined, news);
+    if (member === undefined) this.#dismiss(person);
+    this.#tidy(person);
+  }
+
+  /** How others see a member; nothing where they do not. */
+  #seen(id: string, member: Member, facts: AwarenessFacts, now: number): Seen | undefined {
+    const presence = facts.told(id);
+    if (presence === "offline") return undefined;
+    if (facts.visible(id) !== "offline") return { member, presence, typing: facts.isTyping(id) };
+    // About to be told offline, unless they are back before that: nobody is shown for a blink.
+    this.#waitUntil = now + this.#rules.coalesce_ms;
+    this.touch(id);
+    return undefined;
+  }
+
+  /** Shows who has no entry of a client, or no longer does. */
+  #standIn(person: Person, seen: Seen | undefined, news: News): void {
+    if (seen !== undefined) person.standIn ??= this.#newStandIn(person.participant_id);
+    const { standIn } = person;
+    if (standIn !== undefined) news.show(standIn, "others", seen && textOf(standIn, seen));
+  }
+
+  #newStandIn(participant_id: string): Entry {
+    let id = standInId(JSON.stringify([this.#name, participant_id]));
+    while (this.#entries.has(id)) id += 1;
+    const entry = newEntry(id, participant_id);
+    entry.state = NOTHING;
+    this.#entries.set(id, entry);
+    return entry;
+  }
+
+  /** What a person's other sockets are told of one: the state in the person's own eyes, and typing as it says itself. */
+  #ownText(entry: Entry, { clients }: Person, facts: AwarenessFacts): string | undefined {
+    const { participant_id, client, state } = entry;
+    const member = this.#members.get(participant_id);
+    const isHeard = [...clients].some((each) => each !== client && each.entries.size > 0);
+    if (member === undefined || state === undefined || !isHeard) return undefined;
+    const presence = facts.effective(participant_id);
+    return textOf(entry, { member, presence, typing: state.typing === true });
+  }
+
+  /** Nobody speaks for an entry any more. If others were told of it, its id stays its person's for a while. */
+  #forget(entry: Entry): void {
+    const { id, participant_id, others } = entry;
+    const person = this.#personOf(participant_id);
+    entry.client?.entries.delete(entry);
+    this.#lingering.delete(entry);
+    this.#entries.delete(id);
+    person.entries.delete(entry);
+    entry.text = "";
+    if (others.at === Number.NEGATIVE_INFINITY) return;
+    this.#reserved.set(id, { entry, until: others.at + RESERVED_MS });
+    person.reserved.add(id);
+    const [oldest] = person.reserved;
+    if (person.reserved.size > MAX_RESERVED && oldest !== undefined) this.#release(oldest, entry);
+  }
+
+  /** An id is free again, or in use again. */
+  #release(id: number, { participant_id }: Entry): void {
+    const person = this.#personOf(participant_id);
+    this.#reserved.delete(id);
+    person.reserved.delete(id);
+    this.#tidy(person);
+  }
+
+  /** Somebody is no member any more. */
+  #dismiss(person: Person): void {
+    if (person.standIn !== undefined) this.#entries.delete(person.standIn.id);
+    person.standIn = undefined;
+  }
+
+  #tidy({ participant_id, clients, entries, reserved, standIn }: Person): void {
+    if (clients.size + entries.size + reserved.size === 0 && standIn === undefined)
+      this.#people.delete(participant_id);
+  }
+}
+
+/** An id of the person's is a socket's if it has none, and no other socket of theirs uses it; but whoever reconnects takes it over. */
+function claimKnown(client: Client, entry: Entry | undefined, now: number): AwarenessClaim {
+  const isInUse = entry?.client !== undefined && now > client.openedAt + TAKEOVER_MS;
+  return client.entries.size === 0 && !isInUse ? "own" : "foreign";
+}
+
+/** An id that the room does not know, or to others need not know, is whoever comes with it. */
+function claimNew({ entries }: Client): AwarenessClaim {
+  return entries.size < MAX_IDS ? "own" : "forged";
+}
+
+function typingOf(was: boolean, is: boolean): AwarenessOutcome["typing"] {
+  if (!was) return is ? "start" : undefined;
+  return is ? "renew" : "stop";
+}
+
+/** Handles are made by join() only, where they are clients. */
+function clientOf(handle: AwarenessClient): Client {
+  return handle as Client;
+}
