@@ -1,13 +1,14 @@
 import {
+  type CloseReason,
   type Door,
   type EventFrame,
   type PresenceChange,
   presenceFrame,
   type ServerFrame,
-  STREAM_CLOSE,
   type StreamClose,
   type TypingChange,
 } from "@porchlight/core";
+import type { YjsClose } from "@porchlight/core/awareness";
 import type { Clock } from "@porchlight/core/clock";
 import type { ServerWebSocket } from "bun";
 import type { Announced } from "./announced.ts";
@@ -17,19 +18,24 @@ import { Pings } from "./pings.ts";
 import type { Announcement, PersonKey } from "./store/store.ts";
 import { TenantIndex } from "./tenant-index.ts";
 
+/** Why a socket can be closed, whatever it speaks. */
+type CommonClose = StreamClose & YjsClose;
+
 /** A live socket of a person, whatever it speaks. */
-export interface Connection extends PersonKey {
-  readonly door: Door;
+export interface Connection<Why extends string = CommonClose> extends PersonKey {
+  readonly door: Exclude<Door, "rest">;
+  /** What the codes and reasons are with which it is closed. */
+  readonly closes: { readonly [why in Why]: CloseReason };
   readonly token_id: string;
   readonly device_id: string;
   readonly instance: string;
   /** When its token runs out, in Unix milliseconds. */
   readonly expires_at: number | undefined;
-  /** Whose presence it is told: everyone's, nobody's, or that of these people. */
+  /** Whose presence it is told as frames: everyone's, nobody's, or that of these people. */
   readonly presence: "all" | "none" | ReadonlySet<string>;
   readonly socket: ServerWebSocket<unknown>;
   /** Called once, before the socket is closed by the server. */
-  ending(why: StreamClose): void;
+  ending(why: Why): void;
 }
 
 /** What a socket has been told: everything up to a position, at which its person had joined these rooms. */
@@ -50,6 +56,8 @@ const roomTopic = (tenant_id: string, room_id: string): string => `r/${tenant_id
 export class Hub {
   readonly #connections = new Set<Connection>();
   readonly #people = new TenantIndex<Connection>();
+  /** Those of them that are told frames. */
+  readonly #streams = new TenantIndex<Connection>();
   /** Who watches whom, of those who named the people they want to be told of. */
   readonly #watchers = new TenantIndex<Connection>();
   /** Sockets that are still told what they have missed, and hear nothing durable by a topic. */
@@ -61,7 +69,7 @@ export class Hub {
   readonly #socketsMax: number;
   readonly #pings: Pings;
   readonly #backlog: Backlog;
-  #publisher: { publish(topic: string, text: string): unknown } | undefined;
+  #publisher: { publish(topic: string, data: string | Uint8Array): unknown } | undefined;
 
   constructor(options: {
     clock: Clock;
@@ -90,30 +98,27 @@ export class Hub {
   }
 
   /** Names the server whose topics the sockets are subscribed to. */
-  publishThrough(publisher: { publish(topic: string, text: string): unknown }): void {
+  publishThrough(publisher: { publish(topic: string, data: string | Uint8Array): unknown }): void {
     this.#publisher = publisher;
   }
 
   /**
-   * Takes in a socket, which hears what is only true for now and what is its person's own; what is
-   * durable when it is to {@link goLive}. One of the same name at the same door gives way.
+   * Takes in a socket. A stream hears what is only true for now and what is its person's own; what is
+   * durable when it is to {@link goLive}.
    */
   add(connection: Connection): void {
     const { tenant_id, participant_id } = connection;
-    for (const other of this.of(connection)) {
-      const sameName =
-        other.device_id === connection.device_id && other.instance === connection.instance;
-      if (sameName && other.door === connection.door) this.close(other, "duplicate_connection");
-    }
     // Sets keep the order in which sockets came: the first is the oldest.
     const [oldest, ...others] = this.of(connection);
     if (oldest !== undefined && others.length + 1 >= this.#socketsMax)
       this.close(oldest, "too_many_devices");
     this.#connections.add(connection);
     this.#people.put(tenant_id, participant_id, connection);
+    this.#pings.add(connection);
+    if (connection.door !== "stream") return;
+    this.#streams.put(tenant_id, participant_id, connection);
     this.#catchingUp.add(connection);
     this.watch(connection, undefined);
-    this.#pings.add(connection);
   }
 
   /**
@@ -140,16 +145,21 @@ export class Hub {
     this.#catchingUp.delete(connection);
     this.#forgetAhead(connection);
     this.#people.take(connection.tenant_id, connection.participant_id, connection);
+    this.#streams.take(connection.tenant_id, connection.participant_id, connection);
     this.#unwatch(connection, connection.presence);
   }
 
-  /** Closes a socket for a reason of the table. @param reason what the client reads, where it is not the table's. */
-  close(connection: Connection, why: StreamClose, reason: string = STREAM_CLOSE[why].reason): void {
+  /** Closes a socket for a reason of its table. @param reason what the client reads, where it is not the table's. */
+  close<Why extends string>(
+    connection: Connection & Connection<Why>,
+    why: NoInfer<Why>,
+    reason: string = connection.closes[why].reason,
+  ): void {
     if (!this.#connections.has(connection)) return;
     this.#metrics.closed(why);
     this.remove(connection);
     connection.ending(why);
-    connection.socket.close(STREAM_CLOSE[why].code, reason);
+    connection.socket.close(connection.closes[why].code, reason);
   }
 
   /** Something came from a socket: no ping is missing any more. */
@@ -183,7 +193,7 @@ export class Hub {
 
   /** Whether a person has a stream open here. */
   hasStream({ tenant_id, participant_id }: PersonKey): boolean {
-    return [...this.#people.of(tenant_id, participant_id)].some(({ door }) => door === "stream");
+    return this.#streams.of(tenant_id, participant_id).size > 0;
   }
 
   /** Whether anybody of a tenant is connected here. */
@@ -199,30 +209,54 @@ export class Hub {
   /** Tells one socket. */
   send(connection: Connection, frame: ServerFrame): void {
     this.#metrics.frame(frame.type);
-    this.#sendText(connection, JSON.stringify(frame));
+    this.#send(connection, JSON.stringify(frame));
+  }
+
+  /** Answers one socket in another form than that of frames. */
+  sendBytes(connection: Connection, bytes: Uint8Array): void {
+    this.#send(connection, bytes);
+  }
+
+  /** Tells one socket what is only true for now, unless too much waits for it: see {@link drained}. */
+  sendLive(connection: Connection, data: string | Uint8Array): void {
+    if (!this.#backlog.misses(connection)) this.#send(connection, data);
+  }
+
+  /**
+   * Tells the sockets on a topic what is only true for now, but for some of them, and for those for
+   * which too much waits: see {@link drained}.
+   */
+  publishLive(
+    tenant_id: string,
+    topic: string,
+    bytes: Uint8Array,
+    except: readonly Connection[],
+  ): void {
+    const missing = this.#missing(tenant_id, ({ socket }) => socket.isSubscribed(topic));
+    this.#publishExcept([...except, ...missing], topic, bytes);
   }
 
   /** Tells a person's own devices. */
   toPerson(key: PersonKey, frame: ServerFrame): void {
     this.#metrics.frame(frame.type);
     const text = JSON.stringify(frame);
-    for (const connection of this.of(key)) this.#sendText(connection, text);
+    for (const connection of this.#streamsOf(key)) this.#send(connection, text);
   }
 
   /** Tells others a person's new state, and the person's own devices their effective one. */
   toldPresence(tenant_id: string, { participant_id, own, told }: PresenceChange, ts: string): void {
-    const mine = this.of({ tenant_id, participant_id });
+    const mine = this.#streamsOf({ tenant_id, participant_id });
     if (told !== undefined) {
       this.#metrics.frame("presence");
       const text = JSON.stringify(presenceFrame(tenant_id, participant_id, told, ts));
       const missing = this.#missing(tenant_id, ({ presence }) => presence === "all");
       this.#publishExcept([...mine, ...missing], presenceTopic(tenant_id), text);
       for (const watcher of this.#watchers.of(tenant_id, participant_id))
-        if (watcher.participant_id !== participant_id) this.#sendPresence(watcher, text);
+        if (watcher.participant_id !== participant_id) this.sendLive(watcher, text);
     }
     if (own === undefined) return;
     const text = JSON.stringify(presenceFrame(tenant_id, participant_id, own, ts));
-    for (const connection of mine) this.#sendPresence(connection, text);
+    for (const connection of mine) this.sendLive(connection, text);
   }
 
   /** Tells the other members of a room that somebody types, or ceased to. */
@@ -233,7 +267,7 @@ export class Hub {
   ): void {
     this.#metrics.frame("typing");
     const frame = { type: "typing", tenant_id, room_id, participant_id, typing, ts } as const;
-    const mine = this.of({ tenant_id, participant_id });
+    const mine = this.#streamsOf({ tenant_id, participant_id });
     // Whoever does not read it in time will hear it again, or drop it.
     const left = [...mine, ...this.#backlog.congested(tenant_id)];
     const text = JSON.stringify(frame satisfies ServerFrame);
@@ -259,18 +293,19 @@ export class Hub {
     this.#backlog.stop();
   }
 
-  #publish(topic: string, text: string): void {
-    this.#publisher?.publish(topic, text);
+  /** The streams of a person. */
+  #streamsOf({ tenant_id, participant_id }: PersonKey): readonly Connection[] {
+    return [...this.#streams.of(tenant_id, participant_id)];
+  }
+
+  #publish(topic: string, data: string | Uint8Array): void {
+    this.#publisher?.publish(topic, data);
     this.#backlog.sent();
   }
 
-  #sendText(connection: Connection, text: string): void {
-    connection.socket.send(text);
+  #send(connection: Connection, data: string | Uint8Array): void {
+    connection.socket.send(data);
     this.#backlog.sent();
-  }
-
-  #sendPresence(connection: Connection, text: string): void {
-    if (!this.#backlog.misses(connection)) this.#sendText(connection, text);
   }
 
   /** The congested sockets of a tenant that have to be told later what is told now. */
@@ -304,13 +339,13 @@ export class Hub {
     const { tenant_id, membership } = frame;
     const topic = roomTopic(tenant_id, room_id);
     const subjects = also
-      .flatMap((participant_id) => this.of({ tenant_id, participant_id }))
+      .flatMap((participant_id) => this.#streamsOf({ tenant_id, participant_id }))
       .filter((each) => !this.#catchingUp.has(each) && !toldBefore.includes(each));
     if (membership === "join") for (const { socket } of subjects) socket.subscribe(topic);
     const text = JSON.stringify(frame);
     this.#publishExcept(toldBefore, topic, text);
     for (const subject of subjects) {
-      if (!subject.socket.isSubscribed(topic)) this.#sendText(subject, text);
+      if (!subject.socket.isSubscribed(topic)) this.#send(subject, text);
       else if (membership !== "join") subject.socket.unsubscribe(topic);
     }
   }
@@ -328,10 +363,10 @@ export class Hub {
   }
 
   /** These sockets are off the topic for this one publish; frames that already wait for them are kept. */
-  #publishExcept(sockets: readonly Connection[], topic: string, text: string): void {
+  #publishExcept(sockets: readonly Connection[], topic: string, data: string | Uint8Array): void {
     const left = sockets.filter(({ socket }) => socket.isSubscribed(topic));
     for (const { socket } of left) socket.unsubscribe(topic);
-    this.#publish(topic, text);
+    this.#publish(topic, data);
     for (const { socket } of left) socket.subscribe(topic);
   }
 

@@ -1,4 +1,4 @@
-import type { Door, StreamClose } from "@porchlight/core";
+import type { Door } from "@porchlight/core";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { Tally } from "./tally.ts";
 import { Vitals } from "./vitals.ts";
@@ -103,7 +103,7 @@ export class Metrics {
   }
 
   /** The server closes a socket. */
-  closed(why: StreamClose): void {
+  closed(why: string): void {
     this.#closings.add(why);
   }
 

@@ -45,8 +45,9 @@ export interface Opening extends StreamQuery, Standing {
 }
 
 /** One open stream: what it says becomes presence and typing, what it hears comes from the hub. */
-export class StreamSocket implements Connection {
+export class StreamSocket implements Connection<StreamClose> {
   readonly door = "stream";
+  readonly closes = STREAM_CLOSE;
   readonly tenant_id: string;
   readonly participant_id: string;
   readonly token_id: string;
@@ -90,6 +91,9 @@ export class StreamSocket implements Connection {
     this.#socket = ws;
     const { hub, liveness, shell } = this.#deps;
     hub.send(this, this.#hello(opening.position));
+    for (const other of hub.of(this))
+      if (other instanceof StreamSocket && other.#isCalledLike(this))
+        hub.close(other, "duplicate_connection");
     hub.add(this);
     // Whoever takes the token away from now on finds this socket; who did before is found here.
     opening.recheck().catch((error: unknown) => this.#doubt(error));
@@ -169,6 +173,10 @@ export class StreamSocket implements Connection {
     // Whoever is to come back is lost for a moment, not gone.
     if (STREAM_CLOSE[why].reconnect) this.#deps.liveness.lose(this, source);
     else this.#deps.liveness.close(this, source);
+  }
+
+  #isCalledLike({ device_id, instance }: StreamSocket): boolean {
+    return this.device_id === device_id && this.instance === instance;
   }
 
   /** What happened after `since`, or while the socket was being opened, is told before what is live. */
