@@ -18,6 +18,7 @@ import { snoozeRoutes } from "./routes/snoozes.ts";
 import { SUBSCRIBE_MAX_BYTES, streamRoutes } from "./routes/stream.ts";
 import { syncRoutes } from "./routes/sync.ts";
 import { typingRoutes } from "./routes/typing.ts";
+import { yjsRoutes } from "./routes/yjs.ts";
 
 /** What the runtime takes for the silence of a socket. */
 const LEAST_IDLE_SECONDS = 120;
@@ -64,6 +65,7 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(operationRoutes(deps))
     .use(syncRoutes(deps))
     .use(streamRoutes(deps))
+    .use(yjsRoutes(deps))
     .use(referenceRoutes(deps, () => app.routes));
 }
 

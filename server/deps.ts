@@ -7,6 +7,7 @@ import type { Snoozes } from "./snoozes.ts";
 import type { Store } from "./store/store.ts";
 import type { Turns } from "./turns.ts";
 import type { Waiters } from "./waiters.ts";
+import type { YjsRooms } from "./yjs/rooms.ts";
 
 /** What the doors stand on: requests and streams alike. */
 export interface Deps {
@@ -19,4 +20,5 @@ export interface Deps {
   readonly announced: Announced;
   readonly waiters: Waiters;
   readonly turns: Turns;
+  readonly yjs: YjsRooms;
 }

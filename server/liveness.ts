@@ -9,43 +9,51 @@ import {
   type ManualState,
   type Moment,
   type OpenSource,
+  type PresenceChange,
   type PresenceReason,
   type PresenceRules,
   type PresenceState,
   type RememberedPerson,
   type RoomLife,
   type SourceName,
+  type TypingChange,
   type TypingRules,
   type TypingSignal,
   type VisibleState,
 } from "@porchlight/core";
+import type { AwarenessFacts } from "@porchlight/core/awareness";
 import { Alarm, type Clock } from "@porchlight/core/clock";
-import type { Hub } from "./hub.ts";
 import type { Metrics, TransitionCause } from "./metrics.ts";
 import type { Announcement, PersonKey, PresenceFacts, RoomKey } from "./store/store.ts";
 
+/** Who is told what changes. */
+export interface Teller {
+  toldPresence(tenant_id: string, change: PresenceChange, ts: string): void;
+  toldTyping(tenant_id: string, change: TypingChange, ts: string): void;
+}
+
 /**
  * Who is there and who types, for all three doors: devices in, the rules of
- * core, changes out to the hub. A register for each tenant; one timer for
+ * core, changes out to those who tell them. A register for each tenant; one timer for
  * presence and one for typing, however many people there are.
  */
 export class Liveness {
   readonly #registers = new Map<string, LivenessRegister>();
   readonly #alarms: { readonly [clock in keyof Moment]: TenantAlarm };
   readonly #clock: Clock;
-  readonly #hub: Hub;
+  readonly #tellers: Teller[];
   readonly #metrics: Metrics;
   readonly #rules: PresenceRules & TypingRules;
 
   constructor(options: {
     clock: Clock;
-    hub: Hub;
+    hub: Teller;
     metrics: Metrics;
     rules: PresenceRules & TypingRules;
   }) {
     const { clock, hub, metrics, rules } = options;
     this.#clock = clock;
-    this.#hub = hub;
+    this.#tellers = [hub];
     this.#metrics = metrics;
     this.#rules = rules;
     const expire = (tenant_id: string): void =>
@@ -54,6 +62,11 @@ export class Liveness {
       elapsed: new TenantAlarm(clock, () => clock.elapsed(), expire),
       monotonic: new TenantAlarm(clock, () => clock.monotonic(), expire),
     };
+  }
+
+  /** From now on somebody else is told as well, after those who are told already. */
+  alsoTell(teller: Teller): void {
+    this.#tellers.push(teller);
   }
 
   /** Takes note of what the store says of people. */
@@ -129,6 +142,11 @@ export class Liveness {
     this.#do(tenant_id, "typing", (register, now) => register.type(signal, typing, now));
   }
 
+  /** Lets a typing signal live on that lives. */
+  renewTyping({ tenant_id, ...signal }: TypingSignal & { tenant_id: string }): void {
+    this.#register(tenant_id).renewTyping(signal, this.#now());
+  }
+
   /** Ends what a person types in a room. */
   stopTyping({ tenant_id, participant_id }: PersonKey, room_id: string): void {
     this.#do(tenant_id, "typing", (register, now) =>
@@ -196,6 +214,11 @@ export class Liveness {
     return this.#register(tenant_id).lifeOf(room_id, participant_id, this.#now());
   }
 
+  /** What awareness in a room says of people now. */
+  awarenessOf({ tenant_id, room_id }: RoomKey): AwarenessFacts {
+    return this.#register(tenant_id).awarenessOf(room_id, this.#now());
+  }
+
   /** How many devices are there, lingering ones among them. */
   get devices(): number {
     return [...this.#registers.values()].reduce((sum, { devices }) => sum + devices, 0);
@@ -248,10 +271,10 @@ export class Liveness {
       const ts = isoOf(this.#clock.wall());
       if ("typing" in change) {
         this.#metrics.typing(change.typing);
-        this.#hub.toldTyping(tenant_id, change, ts);
+        for (const teller of this.#tellers) teller.toldTyping(tenant_id, change, ts);
       } else {
         if (change.told !== undefined) this.#metrics.transition(cause);
-        this.#hub.toldPresence(tenant_id, change, ts);
+        for (const teller of this.#tellers) teller.toldPresence(tenant_id, change, ts);
       }
     }
     const { elapsed, monotonic } = this.#register(tenant_id).nextAt();

@@ -22,6 +22,7 @@ import { openStore, type StoreOptions } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
 import { Turns } from "./turns.ts";
 import { Waiters } from "./waiters.ts";
+import { YjsRooms } from "./yjs/rooms.ts";
 
 export type { Clock } from "@porchlight/core/clock";
 export type { WebsocketOptions } from "./app.ts";
@@ -170,12 +171,15 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     doors: () => hub.all().map(({ door }) => door),
     devices: () => liveness.devices,
     polls: () => waiters.size,
+    rooms: () => yjs.size,
+    entries: () => yjs.entries,
   });
   const followers: readonly ((announcement: Announcement) => void)[] = [
     (each) => announced.add(each),
     (each) => waiters.wake(each),
     (each) => liveness.follow(each),
     (each) => hub.announce(each),
+    (each) => yjs.follow(each),
     (each) => notifications.follow(each),
   ];
   const announce = (announcement: Announcement): void => {
@@ -192,6 +196,17 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     trace: options.trace,
     timed: (operation, work) => metrics.store(operation, work),
   });
+  const { awareness_max_members } = config.limits;
+  const yjs = new YjsRooms({
+    clock,
+    store,
+    announced,
+    hub,
+    liveness,
+    metrics,
+    rules: { coalesce_ms: config.timings.coalesce_ms, awareness_max_members },
+  });
+  liveness.alsoTell(yjs);
   const notifications = new Notifications({ clock, hub, store, log, metrics });
   const snoozes = new Snoozes({ clock, store, log });
   try {
@@ -234,6 +249,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     await closeSockets(hub, clock);
     await finishRequests(finish);
     liveness.stop();
+    yjs.stop();
     await issuer?.stop();
     metrics.stop();
     try {
@@ -245,7 +261,18 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   }
 
   return {
-    deps: { shell, store, hub, liveness, snoozes, clock, announced, waiters, turns: new Turns() },
+    deps: {
+      shell,
+      store,
+      hub,
+      liveness,
+      snoozes,
+      clock,
+      announced,
+      waiters,
+      yjs,
+      turns: new Turns(),
+    },
     stopWith: (finishRequests) => {
       stopping ??= stop(finishRequests).catch((error: unknown) => {
         log("error", "server.stop_failed", errorFields(error));

@@ -11,6 +11,10 @@ export interface Levels {
   readonly devices: () => number;
   /** How many long polls wait. */
   readonly polls: () => number;
+  /** How many rooms' awareness is kept. */
+  readonly rooms: () => number;
+  /** How many entries others can see there. */
+  readonly entries: () => number;
 }
 
 /** What made a person's state known to others. */
@@ -144,8 +148,18 @@ export class Metrics {
   }
 
   /** Says where to look for what is not counted but there. */
-  watch({ doors, devices, polls }: Levels): void {
+  watch({ doors, devices, polls, rooms, entries }: Levels): void {
     const registers = [this.#registry];
+    const level = (name: string, help: string, ask: () => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(ask());
+        },
+      });
+    };
     new Gauge({
       name: "porchlight_sockets",
       help: "Open sockets, by door.",
@@ -156,22 +170,10 @@ export class Metrics {
         for (const door of doors()) this.inc({ door });
       },
     });
-    new Gauge({
-      name: "porchlight_sync_waiting",
-      help: "Long polls that wait for something to happen.",
-      registers,
-      collect() {
-        this.set(polls());
-      },
-    });
-    new Gauge({
-      name: "porchlight_devices",
-      help: "Devices that are there, or linger.",
-      registers,
-      collect() {
-        this.set(devices());
-      },
-    });
+    level("porchlight_sync_waiting", "Long polls that wait for something to happen.", polls);
+    level("porchlight_devices", "Devices that are there, or linger.", devices);
+    level("porchlight_awareness_rooms", "Rooms whose awareness is kept.", rooms);
+    level("porchlight_awareness_entries", "Entries of awareness that others can see.", entries);
   }
 
   /** Everything, in the text format of Prometheus 0.0.4. */
@@ -228,7 +230,7 @@ export class Metrics {
       },
       {
         name: "porchlight_dropped_total",
-        help: "Frames refused, by code; typing in rooms that are too large; notifications that were too many.",
+        help: "Frames refused, by code; what Yjs clients may not say; typing in rooms that are too large; notifications that were too many.",
         label: "reason",
         tally: this.#dropped,
       },

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DEFAULT_TIMINGS, ERROR_STATUS, STREAM_CLOSE } from "@porchlight/core";
+import { YJS_CLOSE } from "@porchlight/core/awareness";
 import { DEFAULT_LIMITS, SETTINGS, variableOf } from "@porchlight/server";
 import { Child } from "./support/child.ts";
 import { outputOf, ServerProcess, temporaryFolder } from "./support/process.ts";
@@ -64,6 +65,18 @@ describe("the README", () => {
     expect(table("Close code | Reason | Come back")).toEqual(expected);
   });
 
+  test("lists every way in which a Yjs socket is closed", () => {
+    const expected = Object.values(YJS_CLOSE).map(({ code, reason, reconnect }) => [
+      String(code),
+      reason,
+      reconnect ? "yes" : "no",
+    ]);
+    expect(table("Yjs close code | Reason | Come back")).toEqual(expected);
+    // Clients of y-websocket know these numbers, and nothing of ours.
+    for (const { code, reconnect } of Object.values(YJS_CLOSE))
+      expect(reconnect).toBe(code < 4_400 || code > 4_499);
+  });
+
   test("lists every request that the server answers, in the words of the reference", async () => {
     await using server = await TestServer.start();
     const { body } = await server.request("GET", "/openapi.json");
@@ -75,6 +88,24 @@ describe("the README", () => {
       ]),
     );
     expect(table("Request | What it does").sort()).toEqual(expected.sort());
+  });
+
+  test("has a client of y-websocket that shows who is in the room", async () => {
+    await using server = await TestServer.start();
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    await server.room("lounge", [ann, bob]);
+    await bob.put("/v1/typing", { room_id: "lounge", typing: true });
+    const example = blocks("ts").find((block) => block.includes("WebsocketProvider")) ?? "";
+    using folder = temporaryFolder();
+    symlinkSync(join(ROOT, "test/node_modules"), join(folder.path, "node_modules"));
+    const file = join(folder.path, "example.ts");
+    writeFileSync(file, `const [base, room, token] = process.argv.slice(2);\n${example}`);
+    const { url } = server;
+    const { token } = ann;
+    const command = [process.execPath, file, url.replace("http", "ws"), "lounge", token];
+    await using child = new Child(command);
+    expect(await child.line()).toBe("bob online true");
+    expect((await bob.get("/v1/rooms/lounge/state")).body.data.typing).toEqual(["ann"]);
   });
 
   test("has curl lines that a started demo answers", async () => {

@@ -1,23 +1,31 @@
-import { StreamQuery } from "@porchlight/core";
+import { type Schema, SocketQuery, StreamQuery } from "@porchlight/core";
 import * as z from "zod/mini";
 import * as operation from "../answers/operation.ts";
 import * as rooms from "../answers/rooms.ts";
 import { data, type Entry } from "./entry.ts";
 
-/** Beside what a stream may say of its device: the token, for clients that cannot send a header. */
-const StreamAddress = z.object({
-  ...(StreamQuery as unknown as z.ZodMiniObject).shape,
-  token: z.optional(
-    z.string().check(z.meta({ description: "or `Authorization`, or a subprotocol" })),
-  ),
-});
+/** Beside what a socket may say of its device: the token, for clients that cannot send a header. */
+const withToken = (query: Schema<unknown>): Schema<unknown> =>
+  z.object({
+    ...(query as unknown as z.ZodMiniObject).shape,
+    token: z.optional(
+      z.string().check(z.meta({ description: "or `Authorization`, or a subprotocol" })),
+    ),
+  });
 
 /** What happens, as it happens or afterwards, and the server itself. */
 export const SERVER: Readonly<Record<string, Entry>> = {
   "GET /v1/stream": {
     does: "the event stream (WebSocket)",
     more: "The token goes into `?token=`, into `Authorization`, or into the subprotocols `porchlight.v1, bearer.<token>`. A refused token is let in and closed with 4001, so that browsers can read why. The frames, and the codes with which a socket is closed, are in the chapter *The stream* of the README.",
-    query: StreamAddress,
+    query: withToken(StreamQuery),
+    answers: "upgrade",
+    refuses: ["SW_VALIDATION", "SW_RATE_LIMIT_EXCEEDED"],
+  },
+  "GET /v1/yjs/:room_id": {
+    does: "awareness of a room, for clients of y-websocket (WebSocket)",
+    more: "The token goes where that of a stream goes. Whoever is not let in is let in and closed with 4401, 4403 or 4404, which such clients take as final. The entries, and the codes with which a socket is closed, are in the chapter *Yjs* of the README.",
+    query: withToken(SocketQuery),
     answers: "upgrade",
     refuses: ["SW_VALIDATION", "SW_RATE_LIMIT_EXCEEDED"],
   },

@@ -17,7 +17,7 @@ import { forParticipant } from "../endpoint.ts";
 const QUERY_MAX_BYTES = 1_048_576;
 
 /** Who is around, what I show, and why. */
-export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): AnyElysia {
+export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps): AnyElysia {
   function statesOf(caller: Caller, ids: readonly string[]): Record<string, string> {
     return Object.fromEntries(ids.map((id) => [id, liveness.stateFor(caller, id)]));
   }
@@ -105,6 +105,7 @@ export function presenceRoutes({ shell, store, hub, liveness, clock }: Deps): An
       forParticipant(shell, {}, ({ caller, params }) => {
         const device_id = params.device_id ?? "";
         liveness.signOff(caller, device_id);
+        yjs.signOff(caller, device_id);
         for (const connection of hub.of(keyOf(caller))) {
           if (connection.device_id === device_id) hub.close(connection, "signed_off");
         }

@@ -9,7 +9,7 @@ import type { DocumentName, PersonKey, RoomKey } from "../store/store.ts";
 type Deletion = Call<Administrator, undefined, { tenant_id?: string | undefined }>;
 
 /** What the host platform takes away: tenants, people, rooms, and what is in them. */
-export function removalRoutes({ shell, store, hub, liveness, clock }: Deps): AnyElysia {
+export function removalRoutes({ shell, store, hub, liveness, yjs, clock }: Deps): AnyElysia {
   const query = TenantQuery;
   return new Elysia({ prefix: "/v1/admin" })
     .delete(
@@ -22,6 +22,7 @@ export function removalRoutes({ shell, store, hub, liveness, clock }: Deps): Any
         const { tenant_id = "" } = params;
         await store.deleteTenant(tenant_id, clock.wall());
         revoke(hub.all().filter((connection) => connection.tenant_id === tenant_id));
+        yjs.forgetTenant(tenant_id);
         liveness.forgetTenant(tenant_id);
         return { data: { tenant_id } };
       }),

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { type Kind, type Place, placesOf, requestNaming } from "../support/naming.ts";
 import type { Endpoint } from "../support/odd-requests.ts";
 import { type Person, type Reply, TestServer } from "../support/server.ts";
+import type { Closed } from "../support/stream.ts";
+import { YjsClient } from "../support/yjs.ts";
 
 /** A server, with a tenant of which everyone speaks and another. */
 interface World extends AsyncDisposable {
@@ -11,6 +13,11 @@ interface World extends AsyncDisposable {
   readonly own: Readonly<Record<Kind, string>>;
   /** The statements of one request, and what it was answered. */
   traced(ask: () => Promise<Reply>): Promise<{ reply: Reply; statements: readonly string[] }>;
+  /** The same of an attempt to open a Yjs socket. */
+  tracedYjs(
+    person: Person,
+    room: string,
+  ): Promise<{ closed: Closed; statements: readonly string[] }>;
 }
 
 const ELSEWHERE = "umbrella";
@@ -41,6 +48,11 @@ async function world(): Promise<World> {
     async traced(ask) {
       statements = [];
       return { reply: await ask(), statements };
+    },
+    async tracedYjs(person, room) {
+      statements = [];
+      using client = new YjsClient(server, person, room);
+      return { closed: await client.closed(), statements };
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
@@ -138,9 +150,9 @@ describe("what another tenant has", () => {
     async () => {
       await using here = await world();
       await using there = await world();
-      const cases = here.server.routes.flatMap((endpoint) =>
-        placesOf(endpoint).map((place): Case => ({ endpoint, place })),
-      );
+      const cases = here.server.routes
+        .filter(({ path }) => !path.startsWith("/v1/yjs/"))
+        .flatMap((endpoint) => placesOf(endpoint).map((place): Case => ({ endpoint, place })));
       const found: string[] = [];
       for (const [index, each] of cases.entries())
         found.push(...(await differences(here, there, each, String(index).padStart(4, "0"))));
@@ -149,6 +161,19 @@ describe("what another tenant has", () => {
     },
     LOCKSTEP_TIMEOUT_MS,
   );
+
+  test("is closed to a Yjs client as what does not exist is, after the same statements", async () => {
+    await using w = await world();
+    const { participant: ann } = w.callers;
+    const fay = await w.server.person("theirs", { tenant_id: ELSEWHERE });
+    await w.server.room("theirs", [fay]);
+    using _open = await YjsClient.open(w.server, fay, "theirs");
+    const learned = async (id: string): Promise<string> => {
+      const { statements, closed } = await w.tracedYjs(ann, id);
+      return JSON.stringify([statements, closed]).replaceAll(id, "NAMED");
+    };
+    expect(await learned("theirs")).toBe(await learned("nobody"));
+  });
 
   test("is heard of on a stream as what does not exist is", async () => {
     await using w = await world();

@@ -158,7 +158,10 @@ describe("the server", () => {
       expect(server.lines.filter(({ level }) => level === "error")).toEqual([]);
       // Else the requests would have been too odd to say anything about an endpoint.
       const endpoints = server.routes.map(({ method, path }) => `${method} ${path}`);
-      expect(endpoints.filter((endpoint) => !answered.has(endpoint))).toEqual(["GET /v1/stream"]);
+      expect(endpoints.filter((endpoint) => !answered.has(endpoint))).toEqual([
+        "GET /v1/stream",
+        "GET /v1/yjs/:room_id",
+      ]);
     },
     runs(60_000),
   );

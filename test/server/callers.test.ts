@@ -123,6 +123,7 @@ const TABLE: Readonly<Record<string, Row>> = {
   "GET /docs": { answers: EVERYBODY },
   "GET /docs/:file": { answers: EVERYBODY },
   "GET /v1/stream": { answers: NO_UPGRADE },
+  "GET /v1/yjs/:room_id": { answers: NO_UPGRADE },
   "GET /v1/sync": { answers: PARTICIPANTS, query: "since=0&timeout=0" },
 
   "GET /v1/me": { answers: PARTICIPANTS },

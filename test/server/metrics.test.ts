@@ -50,6 +50,8 @@ describe("GET /metrics", () => {
     const text = await scrape(server);
     const families: Family[] = parsePrometheus(text);
     expect(families.map(({ name }) => name).sort()).toEqual([
+      "porchlight_awareness_entries",
+      "porchlight_awareness_rooms",
       "porchlight_devices",
       "porchlight_dropped_total",
       "porchlight_event_loop_lag_seconds",

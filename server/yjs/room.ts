@@ -1,0 +1,291 @@
+import type { Due, EventFrame, Participant } from "@porchlight/core";
+import {
+  type AwarenessClaim,
+  type AwarenessClient,
+  type AwarenessOutcome,
+  AwarenessRoom,
+  type AwarenessRules,
+  type AwarenessSaid,
+  type AwarenessTelling,
+} from "@porchlight/core/awareness";
+import type { Hub } from "../hub.ts";
+import type { Liveness } from "../liveness.ts";
+import type { Metrics } from "../metrics.ts";
+import type { RoomKey } from "../store/store.ts";
+import { awarenessMessage, encodeEntry, NOTHING_NEW } from "./codec.ts";
+import type { YjsSocket } from "./socket.ts";
+
+/**
+ * Everything is told again after so long, for clients that drop what they do
+ * not hear of for 30 s, and every socket hears something: one that hears
+ * nothing for 30 s reconnects.
+ */
+const REFRESH_MS = 15_000;
+/** A client that heard nothing of an entry for so long has dropped it by itself. */
+const DROPPED_MS = 30_000;
+/** For how long what is to be told is collected after the last telling: where many listen, a frame for each costs most. */
+const WINDOWS: readonly { readonly sockets: number; readonly ms: number }[] = [
+  { sockets: 500, ms: 50 },
+  { sockets: 100, ms: 16 },
+];
+
+/** What a room stands on. */
+export interface YjsDeps {
+  readonly hub: Hub;
+  readonly liveness: Liveness;
+  readonly metrics: Metrics;
+  readonly rules: AwarenessRules;
+}
+
+type Member = Pick<Participant, "display_name" | "avatar_url">;
+
+/** One room and its Yjs sockets: what core says of entries becomes messages, each encoded once. */
+export class YjsRoom implements Due {
+  dueAt = 0;
+  queuedAt = -1;
+  readonly key: RoomKey;
+  /** What was announced up to this position was known when the room was read. */
+  readonly position: number;
+  /** Bytes told so far to whoever listens: as many may come back, from clients that repeat what they hear. */
+  bytesTold = 0;
+  readonly #deps: YjsDeps;
+  readonly #topic: string;
+  readonly #awareness: AwarenessRoom;
+  readonly #sockets = new Map<AwarenessClient, YjsSocket>();
+  readonly #people = new Map<string, Set<YjsSocket>>();
+  /** Sockets that are to be told everything, and since when what is gone. */
+  readonly #behind = new Map<YjsSocket, number>();
+  /** Sockets that speak for an id since the last telling. */
+  readonly #bound = new Set<YjsSocket>();
+  /** Sockets that said more than they may, and when they go on. */
+  readonly #held = new Map<YjsSocket, number>();
+  #isChanged = false;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #refreshedAt: number;
+
+  constructor(deps: YjsDeps, key: RoomKey, position: number, now: number) {
+    const { tenant_id, room_id } = key;
+    this.key = { tenant_id, room_id };
+    this.position = position;
+    this.#deps = deps;
+    this.#topic = `y/${tenant_id}/${room_id}`;
+    this.#awareness = new AwarenessRoom(this.#topic, deps.rules);
+    this.#refreshedAt = now;
+  }
+
+  /** How many sockets are in the room. */
+  get sockets(): number {
+    return this.#sockets.size;
+  }
+
+  /** How many entries others can see. */
+  get entries(): number {
+    return this.#awareness.size;
+  }
+
+  /** Whether nothing is lost if the room is forgotten. */
+  get isOver(): boolean {
+    return this.#sockets.size === 0 && this.#awareness.isForgettable;
+  }
+
+  has(participant_id: string): boolean {
+    return this.#awareness.has(participant_id);
+  }
+
+  members(): Iterable<string> {
+    return this.#awareness.members();
+  }
+
+  setMember(participant_id: string, member: Member | undefined): void {
+    this.#awareness.setMember(participant_id, member);
+    this.#isChanged = true;
+  }
+
+  /** Somebody's names are others now. */
+  rename(participant_id: string, member: Member): void {
+    if (this.has(participant_id)) this.setMember(participant_id, member);
+  }
+
+  /** Something may be otherwise with somebody. */
+  touch(participant_id: string): void {
+    this.#awareness.touch(participant_id);
+    this.#isChanged = true;
+  }
+
+  /** Takes in a socket, which is told everything. */
+  enter(socket: YjsSocket, now: number): AwarenessClient {
+    const { participant_id, device_id } = socket;
+    const client = this.#awareness.join(participant_id, device_id, now);
+    this.#sockets.set(client, socket);
+    const own = this.#people.get(participant_id) ?? new Set();
+    this.#people.set(participant_id, own.add(socket));
+    this.catchUp(socket, Number.POSITIVE_INFINITY);
+    return client;
+  }
+
+  /** A socket is gone. Does nothing when it already is. @param lingersUntil set when it was lost without a word. */
+  part(client: AwarenessClient, lingersUntil: number | undefined): void {
+    const socket = this.#sockets.get(client);
+    if (socket === undefined) return;
+    this.#sockets.delete(client);
+    const own = this.#people.get(client.participant_id);
+    own?.delete(socket);
+    if (own?.size === 0) this.#people.delete(client.participant_id);
+    this.#behind.delete(socket);
+    this.#bound.delete(socket);
+    this.#held.delete(socket);
+    if (lingersUntil === undefined) this.#awareness.leave(client);
+    else this.#awareness.lose(client, lingersUntil);
+    this.#isChanged = true;
+  }
+
+  /** A device signed off: what lingers of it is gone. */
+  signOff(participant_id: string, device_id: string): void {
+    this.#awareness.signOff(participant_id, device_id);
+    this.#isChanged = true;
+  }
+
+  claim(
+    client: AwarenessClient,
+    said: { id: number; clock: number; isNull: boolean },
+    now: number,
+  ): AwarenessClaim {
+    return this.#awareness.claim(client, said, now);
+  }
+
+  /** A socket says something of an id of its own. Answers what came of it, and which socket gives way. */
+  say(
+    client: AwarenessClient,
+    said: AwarenessSaid,
+  ): { outcome: AwarenessOutcome; replaced: YjsSocket | undefined } {
+    const outcome = this.#awareness.say(client, said);
+    const { kind, replaced } = outcome;
+    const socket = this.#sockets.get(client);
+    if (kind === "bound" && socket !== undefined) this.#bound.add(socket);
+    if (kind === "bound" || kind === "changed" || kind === "left") this.#isChanged = true;
+    return { outcome, replaced: replaced && this.#sockets.get(replaced) };
+  }
+
+  isSpeaking(client: AwarenessClient): boolean {
+    return this.#awareness.isSpeaking(client);
+  }
+
+  /** Everything is to be told to a socket that missed some of it. @param goneSince what was gone before that it has dropped by itself. */
+  catchUp(socket: YjsSocket, goneSince: number): void {
+    this.#behind.set(socket, goneSince);
+    this.#isChanged = true;
+  }
+
+  /** The same, of a socket that is on the topic. */
+  catchUpAt(socket: YjsSocket, now: number): void {
+    this.catchUp(socket, now - DROPPED_MS);
+  }
+
+  /** A socket has said more than it may: it goes on at a later moment. */
+  hold(socket: YjsSocket, until: number): void {
+    this.#held.set(socket, until);
+  }
+
+  /** Closes every socket, or those of one person. */
+  close(why: "not_member" | "no_such_room", participant_id?: string): void {
+    for (const socket of [...this.#sockets.values()])
+      if (socket.participant_id === (participant_id ?? socket.participant_id))
+        this.#deps.hub.close<typeof why>(socket, why);
+  }
+
+  /** Follows something durable that happened in the room. */
+  follow({ type, participant_id, membership, member, deleted }: EventFrame): void {
+    if (type === "swp.room.state" && deleted === true) this.close("no_such_room");
+    if (type !== "swp.room.member" || typeof participant_id !== "string") return;
+    // The frame has the member as the store knows it.
+    const joined = membership === "join" ? (member as { participant: Member }) : undefined;
+    this.setMember(participant_id, joined?.participant);
+    if (joined === undefined) this.close("not_member", participant_id);
+  }
+
+  /** When {@link run} is to be called next; nothing when nobody is there and nothing is due. */
+  nextAt(now: number): number | undefined {
+    const due = [this.#awareness.nextAt(), ...this.#held.values()];
+    if (this.#sockets.size > 0) {
+      due.push(this.#refreshedAt + REFRESH_MS);
+      if (this.#isChanged) due.push(Math.max(now, this.#toldAt + this.#windowMs));
+    }
+    const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY));
+    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  }
+
+  /** Tells what there is to tell by now. */
+  run(now: number): void {
+    for (const [socket, until] of this.#held) {
+      if (until > now) continue;
+      this.#held.delete(socket);
+      socket.goOn(now);
+    }
+    this.#isChanged = false;
+    this.#toldAt = now;
+    const facts = this.#deps.liveness.awarenessOf(this.key);
+    const { tellings, typing } = this.#awareness.tell(facts, now);
+    this.#tell(tellings);
+    if (now >= this.#refreshedAt + REFRESH_MS) this.#refresh(now);
+    for (const [client, socket] of this.#sockets) {
+      const goneSince = this.#behind.get(socket);
+      if (goneSince !== undefined)
+        this.#tellOne(socket, this.#awareness.snapshot(client, now, goneSince));
+      else if (this.#bound.has(socket))
+        this.#tellOne(socket, this.#awareness.siblings(client, now));
+      if (goneSince !== undefined) socket.socket.subscribe(this.#topic);
+    }
+    this.#behind.clear();
+    this.#bound.clear();
+    for (const client of typing) this.#sockets.get(client)?.type("start");
+  }
+
+  get #windowMs(): number {
+    return WINDOWS.find(({ sockets }) => this.#sockets.size >= sockets)?.ms ?? 0;
+  }
+
+  #refresh(now: number): void {
+    this.#refreshedAt = now;
+    this.#tell(this.#awareness.refresh(now));
+    this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, NOTHING_NEW, []);
+  }
+
+  /** Tells everybody: who is concerned themself hears it without what is theirs. */
+  #tell(tellings: readonly AwarenessTelling[]): void {
+    if (tellings.length === 0 || this.#sockets.size === 0) return;
+    const entries = tellings.map((telling) => ({ ...telling, bytes: encodeEntry(telling) }));
+    const others = entries.filter(({ to }) => to === "others");
+    const concerned = [...new Set(tellings.map(({ participant_id }) => participant_id))].flatMap(
+      (id) => [...(this.#people.get(id) ?? [])],
+    );
+    for (const socket of concerned) {
+      if (this.#behind.has(socket)) continue;
+      const heard = entries.filter(({ to, participant_id, client }) =>
+        to === "others"
+          ? participant_id !== socket.participant_id
+          : participant_id === socket.participant_id && client !== socket.client,
+      );
+      this.#send(
+        socket,
+        heard.map(({ bytes }) => bytes),
+      );
+    }
+    if (others.length === 0) return;
+    const message = awarenessMessage(others.map(({ bytes }) => bytes));
+    this.#deps.metrics.frame("awareness");
+    this.bytesTold += message.byteLength;
+    this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, message, concerned);
+  }
+
+  #tellOne(socket: YjsSocket, tellings: readonly AwarenessTelling[]): void {
+    this.#send(socket, tellings.map(encodeEntry));
+  }
+
+  #send(socket: YjsSocket, entries: readonly Uint8Array[]): void {
+    if (entries.length === 0) return;
+    const message = awarenessMessage(entries);
+    this.#deps.metrics.frame("awareness");
+    socket.bytesTold += message.byteLength;
+    this.#deps.hub.sendLive(socket, message);
+  }
+}

@@ -1,0 +1,384 @@
+import { type Activity, CodedError, type OpenSource } from "@porchlight/core";
+import {
+  type AwarenessClaim,
+  type AwarenessClient,
+  type AwarenessOutcome,
+  MAX_AWARENESS_BYTES,
+  YJS_CLOSE,
+  type YjsClose,
+} from "@porchlight/core/awareness";
+import type { ServerWebSocket } from "bun";
+import type { Caller } from "../auth.ts";
+import type { Deps } from "../deps.ts";
+import { Count, Flow } from "../flow.ts";
+import type { Connection } from "../hub.ts";
+import { errorFields } from "../log.ts";
+import type { RoomKey } from "../store/store.ts";
+import { publishTyping } from "../typing.ts";
+import {
+  BadMessage,
+  denial,
+  EMPTY_DOCUMENT,
+  type HeardEntry,
+  readMessage,
+  textOf,
+  type YjsMessage,
+} from "./codec.ts";
+import type { YjsRoom } from "./room.ts";
+
+/** Awareness messages about itself that a socket may send a second; of more, the last is heard when the second is over. */
+const MESSAGES_PER_SECOND = 20;
+const SECOND_MS = 1_000;
+/** Entries of others, each as nobody can have heard it, with which a socket is closed when they come within one window. */
+const FORGED_MAX = 20;
+const FORGED_WINDOW_MS = 5_000;
+/** When a client that sent too much may come back. */
+const RETRY_AFTER_MS = 5_000;
+/** How a client closes that has nothing more to say; anything else is a loss. */
+const ORDERLY_CODES: readonly number[] = [1000, 1005];
+/** What a client repeats that it was told when it opened, before it is known how much that was. */
+const ECHO_SLACK_BYTES = 65_536;
+
+/** A socket that is not let in: accepted and closed, so that a browser can read why. */
+export class RefusedYjsSocket {
+  readonly #why: YjsClose;
+  constructor(why: YjsClose) {
+    this.#why = why;
+  }
+  open(ws: ServerWebSocket<unknown>): void {
+    const { code, reason } = YJS_CLOSE[this.#why];
+    if (isDenied(code)) ws.send(denial(reason));
+    ws.close(code, reason);
+  }
+}
+
+/** What a Yjs socket opens with. */
+export interface YjsOpening extends RoomKey, Activity {
+  readonly device_id?: string | undefined;
+  readonly instance?: string | undefined;
+  /** Rejects with a 401 when its token stands for nobody any more. */
+  readonly recheck: () => Promise<void>;
+}
+
+/**
+ * One open socket of the y-websocket protocol: what its client says of itself
+ * is a part of awareness and of typing, that it is there of presence. The
+ * document is empty, and stays so.
+ */
+export class YjsSocket implements Connection<YjsClose> {
+  readonly door = "yjs";
+  readonly closes = YJS_CLOSE;
+  readonly presence = "none";
+  readonly tenant_id: string;
+  readonly room_id: string;
+  readonly participant_id: string;
+  readonly token_id: string;
+  readonly expires_at: number | undefined;
+  readonly device_id: string;
+  readonly instance: string;
+  /** Bytes told to this socket alone. */
+  bytesTold = 0;
+  readonly #deps: Deps;
+  readonly #session = crypto.randomUUID();
+  readonly #flow = new Flow();
+  #opening: YjsOpening | undefined;
+  #socket: ServerWebSocket<unknown> | undefined;
+  #room: YjsRoom | undefined;
+  #client: AwarenessClient | undefined;
+  #source: OpenSource | undefined;
+  #bytesBefore = 0;
+  #bytesRepeated = 0;
+  readonly #said = new Count(SECOND_MS);
+  readonly #forged = new Count(FORGED_WINDOW_MS);
+  #remindedAt = Number.NEGATIVE_INFINITY;
+  /** By client id, what came last of what was too much. */
+  readonly #heldBack = new Map<number, HeardEntry>();
+
+  constructor(deps: Deps, caller: Caller, opening: YjsOpening) {
+    this.#deps = deps;
+    this.tenant_id = caller.tenant_id;
+    this.room_id = opening.room_id;
+    this.participant_id = caller.participant_id;
+    this.token_id = caller.token_id;
+    this.expires_at = caller.expires_at;
+    this.device_id = opening.device_id ?? `socket:${this.#session}`;
+    this.instance = opening.instance ?? this.device_id;
+    this.#opening = opening;
+  }
+
+  get socket(): ServerWebSocket<unknown> {
+    if (this.#socket === undefined) throw new TypeError("Cannot use a socket before it is open");
+    return this.#socket;
+  }
+
+  /** What the room knows it by. */
+  get client(): AwarenessClient | undefined {
+    return this.#client;
+  }
+
+  open(ws: ServerWebSocket<unknown>): void {
+    const opening = this.#opening;
+    if (opening === undefined) return;
+    this.#opening = undefined;
+    this.#socket = ws;
+    const { hub, yjs } = this.#deps;
+    hub.add(this);
+    // Whoever takes the token away from now on finds this socket; who did before is found here.
+    opening.recheck().catch((error: unknown) => this.#doubt(error));
+    const room = yjs.find(this);
+    if (room?.has(this.participant_id)) this.#enter(room, opening);
+    else this.#close(room === undefined ? "overload" : "not_member");
+    if (this.#deps.shell.stopping()) this.#close("restart");
+  }
+
+  message(_ws: ServerWebSocket<unknown>, data: string | Buffer): void {
+    const room = this.#room;
+    if (room === undefined) return;
+    this.#hear();
+    const { frame_max_bytes } = this.#deps.shell.config.limits;
+    const bytes = Buffer.byteLength(data);
+    const message = bytes > frame_max_bytes ? undefined : this.#read(data);
+    if (message === undefined)
+      this.#close(bytes > frame_max_bytes ? "frame_too_large" : "bad_message");
+    else if (message.type === "awareness") this.#hearAwareness(room, message.entries, bytes);
+    else if (!this.#isTooMuch(bytes)) this.#answer(message.type);
+  }
+
+  ping(): void {
+    this.#beat();
+  }
+
+  pong(): void {
+    this.#beat();
+  }
+
+  drain(): void {
+    const { hub, yjs, clock } = this.#deps;
+    if (!hub.drained(this) || this.#room === undefined) return;
+    this.#room.catchUpAt(this, clock.elapsed());
+    yjs.schedule(this.#room);
+  }
+
+  close(_ws: ServerWebSocket<unknown>, code: number, reason: string): void {
+    this.#deps.hub.remove(this);
+    // Bun reports a frame above the limit as a loss; the client was told 1009 and will not be back.
+    const isOrderly = ORDERLY_CODES.includes(code) || reason === "Received too big message";
+    this.#part(isOrderly ? "left" : "lost");
+    this.#log("yjs.closed", { code });
+  }
+
+  ending(why: YjsClose): void {
+    const { code, reason, reconnect } = YJS_CLOSE[why];
+    if (isDenied(code)) this.#socket?.send(denial(reason));
+    // Of a restart everything is kept as it is: the source is written down.
+    if (why === "restart") this.#room = undefined;
+    else this.#part(reconnect ? "lost" : "left");
+  }
+
+  /** Says that its client types, goes on, or ceased to. */
+  type(how: "start" | "renew" | "stop"): void {
+    const { tenant_id, participant_id, room_id, device_id: source } = this;
+    const signal = { tenant_id, participant_id, room_id, source };
+    if (how === "renew") this.#deps.liveness.renewTyping(signal);
+    else
+      publishTyping(this.#deps, signal, { room_id, typing: how === "start" }).catch(
+        (error: unknown) => this.#drop(error),
+      );
+  }
+
+  /** What it said beyond what it may is heard now. */
+  goOn(now: number): void {
+    const room = this.#room;
+    const entries = [...this.#heldBack.values()];
+    this.#heldBack.clear();
+    if (room !== undefined && entries.length > 0) this.#hearEntries(room, entries, now);
+  }
+
+  #enter(room: YjsRoom, { state, idle_for_ms }: YjsOpening): void {
+    const { yjs, clock } = this.#deps;
+    this.#room = room;
+    this.#bytesBefore = room.bytesTold;
+    this.#client = room.enter(this, clock.elapsed());
+    this.#signOn({ state, idle_for_ms });
+    this.#log("yjs.opened", {});
+    yjs.schedule(room);
+  }
+
+  #read(data: string | Buffer): YjsMessage | undefined {
+    if (typeof data === "string") return undefined;
+    try {
+      return readMessage(data);
+    } catch (error) {
+      if (error instanceof BadMessage) return undefined;
+      throw error;
+    }
+  }
+
+  #answer(type: "step1" | "update" | "other"): void {
+    if (type === "step1") this.#deps.hub.sendBytes(this, EMPTY_DOCUMENT);
+    else this.#deps.shell.metrics.dropped(type === "update" ? "yjs_update" : "yjs_message");
+  }
+
+  #hearAwareness(room: YjsRoom, entries: readonly HeardEntry[], bytes: number): void {
+    const now = this.#deps.clock.elapsed();
+    // Clients repeat whatever they are told: as much as that is no flood.
+    const told = room.bytesTold - this.#bytesBefore + this.bytesTold + ECHO_SLACK_BYTES;
+    const isRepeated = this.#bytesRepeated + bytes <= told;
+    if (isRepeated) this.#bytesRepeated += bytes;
+    else if (this.#isTooMuch(bytes)) return;
+    this.#hearEntries(room, entries, now);
+    this.#deps.yjs.schedule(room);
+  }
+
+  #hearEntries(room: YjsRoom, entries: readonly HeardEntry[], now: number): void {
+    const client = this.#client;
+    const isPaced = this.#said.add(0, now) < MESSAGES_PER_SECOND;
+    let isSaid = false;
+    for (const entry of entries) {
+      if (client === undefined || this.#room !== room) return;
+      const claim = room.claim(client, entry, now);
+      if (claim !== "own") this.#pass(room, entry, claim, now);
+      // That there is nothing any more is heard however much was said before it.
+      else if (isPaced || entry.isNull) isSaid = this.#say(room, client, entry) || isSaid;
+      else this.#holdBack(room, entry);
+    }
+    // However many ids it speaks for, a message counts once.
+    if (isSaid) this.#said.add(1, now);
+  }
+
+  #holdBack(room: YjsRoom, entry: HeardEntry): void {
+    this.#deps.shell.metrics.dropped("awareness_rate");
+    this.#heldBack.set(entry.id, { ...entry, json: entry.json.slice() });
+    room.hold(this, this.#said.until);
+  }
+
+  /** What it says of others has no effect. Most of it is what it was told itself. */
+  #pass(
+    room: YjsRoom,
+    { isNull }: HeardEntry,
+    claim: Exclude<AwarenessClaim, "own">,
+    now: number,
+  ): void {
+    const { metrics } = this.#deps.shell;
+    if (claim === "forged") {
+      metrics.dropped("awareness_forged");
+      if (this.#forged.add(1, now) > FORGED_MAX) this.#close("forged");
+      return;
+    }
+    metrics.dropped(isNull ? "awareness_foreign_null" : "awareness_foreign");
+    // A client that takes others for gone, as after it slept, is told that they are not.
+    if (claim !== "mistaken" || now < this.#remindedAt + SECOND_MS) return;
+    this.#remindedAt = now;
+    room.catchUpAt(this, now);
+  }
+
+  /** Answers whether it said something. */
+  #say(room: YjsRoom, client: AwarenessClient, entry: HeardEntry): boolean {
+    const { id, clock, json, isNull } = entry;
+    this.#heldBack.delete(id);
+    const isLarge = json.byteLength > MAX_AWARENESS_BYTES;
+    const text = isNull ? null : isLarge ? undefined : textOf(json);
+    const { outcome, replaced } =
+      text === undefined
+        ? { outcome: { kind: "refused" } as const, replaced: undefined }
+        : room.say(client, { id, clock, text });
+    if (replaced !== undefined) this.#deps.hub.close<YjsClose>(replaced, "replaced");
+    this.#follow(room, client, outcome);
+    return outcome.kind !== "echoed";
+  }
+
+  #follow(room: YjsRoom, client: AwarenessClient, { kind, typing }: AwarenessOutcome): void {
+    const { liveness, shell } = this.#deps;
+    if (kind === "refused") shell.metrics.dropped("awareness_state");
+    if (kind === "refused" || kind === "echoed") return;
+    // Who says that there is nothing of them any more has signed off, until they say something again.
+    if (kind === "left" && !room.isSpeaking(client)) this.#signOff();
+    else if (this.#source === undefined) this.#signOn({});
+    else if (kind === "changed") liveness.hear(this, this.#source, { idle_for_ms: 0 });
+    if (typing !== undefined) this.type(typing);
+  }
+
+  #beat(): void {
+    if (this.#room === undefined) return;
+    this.#hear();
+    this.#isTooMuch(0);
+  }
+
+  /** A sign of life. */
+  #hear(): void {
+    const { hub, liveness } = this.#deps;
+    hub.heard(this);
+    if (this.#source !== undefined) liveness.touch(this, this.#source);
+  }
+
+  #isTooMuch(bytes: number): boolean {
+    const { clock, shell } = this.#deps;
+    const { frame_rate } = shell.config.limits;
+    const isTooMuch = this.#flow.isTooMuch(clock.monotonic(), {
+      frame_rate,
+      refused: false,
+      bytes,
+    });
+    if (isTooMuch) this.#close("too_many_frames", String(RETRY_AFTER_MS));
+    return isTooMuch;
+  }
+
+  #signOn(activity: Activity): void {
+    const { device_id, instance, door } = this;
+    this.#source = this.#deps.liveness.open(this, { device_id, instance, door }, activity);
+  }
+
+  #signOff(): void {
+    const source = this.#source;
+    this.#source = undefined;
+    if (source !== undefined) this.#deps.liveness.close(this, source);
+  }
+
+  #part(how: "left" | "lost"): void {
+    const { liveness, yjs } = this.#deps;
+    const [room, client, source] = [this.#room, this.#client, this.#source];
+    this.#room = undefined;
+    this.#source = undefined;
+    if (room === undefined || client === undefined) return;
+    if (source !== undefined && how === "left") liveness.close(this, source);
+    else if (source !== undefined) liveness.lose(this, source);
+    room.part(client, how === "left" ? undefined : source?.lingersUntil);
+    yjs.schedule(room);
+  }
+
+  #close(why: YjsClose, reason?: string): void {
+    this.#deps.hub.close<YjsClose>(this, why, reason);
+  }
+
+  #doubt(error: unknown): void {
+    if (error instanceof CodedError && error.status === 401) {
+      this.#close("token_revoked");
+      return;
+    }
+    this.#deps.shell.log("error", "yjs.failed", errorFields(error));
+    this.#close("overload", String(RETRY_AFTER_MS));
+  }
+
+  /** There is no way to answer in this protocol: what is refused is counted. */
+  #drop(error: unknown): void {
+    const { shell } = this.#deps;
+    if (error instanceof CodedError) shell.metrics.dropped(error.code);
+    else shell.log("error", "yjs.failed", errorFields(error));
+  }
+
+  #log(event: string, fields: Readonly<Record<string, unknown>>): void {
+    const { tenant_id, participant_id, room_id } = this;
+    this.#deps.shell.log("info", event, {
+      session_id: this.#session,
+      tenant_id,
+      participant_id,
+      room_id,
+      ...fields,
+    });
+  }
+}
+
+/** Of these the protocol has a message of its own. */
+function isDenied(code: number): boolean {
+  return code === YJS_CLOSE.token_invalid.code || code === YJS_CLOSE.not_member.code;
+}
