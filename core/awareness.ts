@@ -107,7 +107,8 @@ const ECHOED: AwarenessOutcome = { kind: "echoed" };
  * it asks {@link AwarenessFacts} whenever it tells.
  *
  * - Each joined member who is not told `offline` has an entry for each of their
- *   clients' ids or, with none, one that stands in for them.
+ *   clients' ids or, with none, one that stands in for them. Who has just come
+ *   has `coalesce_ms` to say something before that.
  * - An id belongs to a person. What a socket says of any but its own has no
  *   effect on anyone.
  * - Clocks are the room's, never a client's: they are Unix milliseconds, so
@@ -442,16 +443,31 @@ export class AwarenessRoom {
     if (presence === "offline") return undefined;
     if (facts.visible(id) !== "offline") return { member, presence, typing: facts.isTyping(id) };
     // About to be told offline, unless they are back before that: nobody is shown for a blink.
-    this.#waitUntil = now + this.#rules.coalesce_ms;
-    this.touch(id);
+    this.#lookAgain(id, now);
     return undefined;
   }
 
   /** Shows who has no entry of a client, or no longer does. */
   #standIn(person: Person, seen: Seen | undefined, news: News): void {
-    if (seen !== undefined) person.standIn ??= this.#newStandIn(person.participant_id);
+    const { participant_id, clients } = person;
+    const isShown = typeof person.standIn?.others.text === "string";
+    if (seen !== undefined && !isShown) {
+      const opened = [...clients].filter(({ entries }) => entries.size === 0);
+      const latest = Math.max(...opened.map(({ openedAt }) => openedAt));
+      // Who has just come says something in a moment, and is not shown otherwise before that.
+      if (news.now < latest + this.#rules.coalesce_ms) {
+        this.#lookAgain(participant_id, latest);
+        return;
+      }
+      person.standIn ??= this.#newStandIn(participant_id);
+    }
     const { standIn } = person;
     if (standIn !== undefined) news.show(standIn, "others", seen && textOf(standIn, seen));
+  }
+
+  #lookAgain(participantId: string, after: number): void {
+    this.#waitUntil = Math.min(this.#waitUntil, after + this.#rules.coalesce_ms);
+    this.touch(participantId);
   }
 
   #newStandIn(participant_id: string): Entry {

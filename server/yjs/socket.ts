@@ -34,8 +34,11 @@ const FORGED_MAX = 20;
 const FORGED_WINDOW_MS = 5_000;
 /** When a client that sent too much may come back. */
 const RETRY_AFTER_MS = 5_000;
-/** How a client closes that has nothing more to say; anything else is a loss. */
-const ORDERLY_CODES: readonly number[] = [1000, 1005];
+/**
+ * How a client closes that will not be back. One of y-websocket gives no code, also where it takes the connection
+ * for dead and comes back at once; when it does go it says so before that, by null.
+ */
+const GONE_CODE = 1000;
 /** What a client repeats that it was told when it opened, before it is known how much that was. */
 const ECHO_SLACK_BYTES = 65_536;
 
@@ -159,11 +162,9 @@ export class YjsSocket implements Connection<YjsClose> {
     yjs.schedule(this.#room);
   }
 
-  close(_ws: ServerWebSocket<unknown>, code: number, reason: string): void {
+  close(_ws: ServerWebSocket<unknown>, code: number): void {
     this.#deps.hub.remove(this);
-    // Bun reports a frame above the limit as a loss; the client was told 1009 and will not be back.
-    const isOrderly = ORDERLY_CODES.includes(code) || reason === "Received too big message";
-    this.#part(isOrderly ? "left" : "lost");
+    this.#part(code === GONE_CODE ? "left" : "lost");
     this.#log("yjs.closed", { code });
   }
 
@@ -237,7 +238,7 @@ export class YjsSocket implements Connection<YjsClose> {
     for (const entry of entries) {
       if (client === undefined || this.#room !== room) return;
       const claim = room.claim(client, entry, now);
-      if (claim !== "own") this.#pass(room, entry, claim, now);
+      if (claim !== "own") this.#pass(room, claim, now);
       // That there is nothing any more is heard however much was said before it.
       else if (isPaced || entry.isNull) isSaid = this.#say(room, client, entry) || isSaid;
       else this.#holdBack(room, entry);
@@ -253,19 +254,9 @@ export class YjsSocket implements Connection<YjsClose> {
   }
 
   /** What it says of others has no effect. Most of it is what it was told itself. */
-  #pass(
-    room: YjsRoom,
-    { isNull }: HeardEntry,
-    claim: Exclude<AwarenessClaim, "own">,
-    now: number,
-  ): void {
-    const { metrics } = this.#deps.shell;
-    if (claim === "forged") {
-      metrics.dropped("awareness_forged");
-      if (this.#forged.add(1, now) > FORGED_MAX) this.#close("forged");
-      return;
-    }
-    metrics.dropped(isNull ? "awareness_foreign_null" : "awareness_foreign");
+  #pass(room: YjsRoom, claim: Exclude<AwarenessClaim, "own">, now: number): void {
+    this.#deps.shell.metrics.dropped(`awareness_${claim}`);
+    if (claim === "forged" && this.#forged.add(1, now) > FORGED_MAX) this.#close("forged");
     // A client that takes others for gone, as after it slept, is told that they are not.
     if (claim !== "mistaken" || now < this.#remindedAt + SECOND_MS) return;
     this.#remindedAt = now;

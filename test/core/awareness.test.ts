@@ -301,6 +301,27 @@ describe("AwarenessRoom, of a member without a socket in the room", () => {
     expect([...lobby.screen.states.keys()]).toEqual([standIn]);
   });
 
+  test("waits for somebody who has just come to say something, but not for long", () => {
+    const lobby = new Lobby();
+    lobby.presence("ann", "offline");
+    const ann = lobby.join("ann");
+    lobby.presence("ann", "online");
+    expect([lobby.screen.people, lobby.room.nextAt()]).toEqual([[], NOW + 100]);
+    lobby.wait(99);
+    expect(lobby.screen.people).toEqual([]);
+    lobby.wait(1);
+    expect(lobby.screen.people).toEqual(["ANN"]);
+    lobby.say(ann, 1, {});
+    lobby.tell();
+    expect([...lobby.screen.states.keys()]).toEqual([1]);
+    // Who is shown already stays while another socket opens.
+    lobby.room.leave(ann);
+    lobby.tell();
+    lobby.join("ann");
+    lobby.tell();
+    expect(lobby.screen.people).toEqual(["ANN"]);
+  });
+
   test("shows nobody for a blink who is about to be told offline, and who stays after all a moment later", () => {
     const lobby = new Lobby();
     const ann = lobby.join("ann");
@@ -522,6 +543,7 @@ describe("AwarenessRoom ids", () => {
     expect(claimOf(lobby, eve, 1, Number.MAX_SAFE_INTEGER)).toBe("forged");
     // The loser has no id, and is shown all the same.
     lobby.presence("cy", "online");
+    lobby.wait(100);
     expect(lobby.screen.people.toSorted()).toEqual(["ANN", "CY"]);
   });
 

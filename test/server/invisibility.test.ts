@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Doc } from "yjs";
 import { TRIALS_TIMEOUT_MS, trials } from "../support/runs.ts";
 import { type Person, TestServer } from "../support/server.ts";
 import type { Frame, StreamClient } from "../support/stream.ts";
+import { YjsClient } from "../support/yjs.ts";
 
 /**
  * Let Ann appear offline for a while. Compare with a history in which she
@@ -27,7 +29,9 @@ type Act =
   | { readonly kind: "preferences" | "snooze" | "look" | "stopTyping" | "message" }
   | { readonly kind: "readMarker" | "mute" | "notificationMode" }
   | { readonly kind: "leaveRoom" | "joinRoom" | "invite" | "engagement" | "responseMode" }
-  | { readonly kind: "profile"; readonly name: string };
+  | { readonly kind: "profile"; readonly name: string }
+  | { readonly kind: "openYjs" | "destroyYjs" | "cutYjs" | "sayNothing"; readonly device: string }
+  | { readonly kind: "say"; readonly device: string; readonly x: number; readonly typing: boolean };
 
 const device = fc.constantFrom("laptop", "phone");
 const state = fc.constantFrom("online" as const, "idle" as const);
@@ -59,6 +63,11 @@ const anyAct: fc.Arbitrary<Act> = fc.oneof(
     ),
   }),
   fc.record({ kind: fc.constant("profile" as const), name: fc.constantFrom("Ann", "Anna") }),
+  fc.record({
+    kind: fc.constantFrom("openYjs", "openYjs", "destroyYjs", "cutYjs", "sayNothing"),
+    device,
+  }),
+  fc.record({ kind: fc.constant("say"), device, x: fc.nat(2), typing: fc.boolean() }),
 );
 const anyChoice: fc.Arbitrary<Act> = fc.record({
   kind: fc.constant("choose" as const),
@@ -87,6 +96,11 @@ class History {
   /** A message of Bob's. */
   readonly #message: string;
   readonly #streams = new Map<string, StreamClient>();
+  readonly #yjs = new Map<string, YjsClient>();
+  /** By device, what clients have said whose connection was cut. */
+  readonly #lost = new Map<string, object | null>();
+  /** Bob's client of y-websocket. */
+  readonly #watches: YjsClient;
   /** What Bob heard and saw, step by step. */
   readonly seen: unknown[] = [];
 
@@ -94,12 +108,13 @@ class History {
     server: TestServer,
     ann: Person,
     bob: Person,
-    { hears, message }: { hears: StreamClient; message: string },
+    { hears, watches, message }: { hears: StreamClient; watches: YjsClient; message: string },
   ) {
     this.server = server;
     this.#ann = ann;
     this.#bob = bob;
     this.#hears = hears;
+    this.#watches = watches;
     this.#message = message;
   }
 
@@ -110,7 +125,11 @@ class History {
     await server.room(ROOM, [ann, bob], { is_public: true });
     const said = { sender_id: "bob", content: { body: "hello" } };
     const { body } = await server.admin("POST", `/rooms/${ROOM}/events`, said);
-    return new History(server, ann, bob, { hears: await bob.stream(), message: body.data.id });
+    return new History(server, ann, bob, {
+      hears: await bob.stream(),
+      watches: await YjsClient.open(server, bob, ROOM, { doc: docOf("bob") }),
+      message: body.data.id,
+    });
   }
 
   async do(act: Act): Promise<void> {
@@ -159,6 +178,21 @@ class History {
       case "look":
         await this.#ann.get(`/v1/rooms/${ROOM}/state`);
         break;
+      case "openYjs":
+        await this.#openYjs(act.device);
+        break;
+      case "destroyYjs":
+      case "cutYjs":
+        await this.#endYjs(act.device, act.kind === "cutYjs");
+        break;
+      case "say":
+      case "sayNothing": {
+        const client = this.#yjs.get(act.device);
+        const state = act.kind === "say" ? { x: act.x, typing: act.typing } : null;
+        client?.awareness.setLocalState(state);
+        if (client?.provider.wsconnected) await client.settled();
+        break;
+      }
       case "message":
         await this.#ann.post(`${PATH}/send`, { content: { msgtype: "m.text", body: "hi" } });
         break;
@@ -201,15 +235,72 @@ class History {
     }
   }
 
+  /** Opens a Yjs socket of a device, if it has none and is let in. It has the same id each time. */
+  async #openYjs(device_id: string, state: object | null = {}, params = {}): Promise<void> {
+    if (this.#yjs.has(device_id) || !(await this.#isIn())) return;
+    const doc = docOf(device_id);
+    const client = new YjsClient(this.server, this.#ann, ROOM, { doc, device_id, params });
+    client.awareness.setLocalState(state);
+    await client.synced();
+    await client.settled();
+    this.#yjs.set(device_id, client);
+    this.#lost.delete(device_id);
+  }
+
+  async #endYjs(device: string, isCut: boolean): Promise<void> {
+    const client = this.#yjs.get(device);
+    if (client === undefined) return;
+    this.#yjs.delete(device);
+    const line = this.server.lines.length;
+    // One that was put out, as its person left the room, is closed already.
+    const isOpen = client.provider.wsconnected;
+    if (isCut && isOpen) {
+      this.#lost.set(device, client.awareness.getLocalState());
+      client.provider.shouldConnect = false;
+      client.cut();
+      await this.server.logged("yjs.closed", line);
+    }
+    client.destroy();
+    if (isOpen && !isCut) await this.server.logged("yjs.closed", line);
+  }
+
+  async #isIn(): Promise<boolean> {
+    return (await this.#ann.get(PATH)).status === 200;
+  }
+
+  /** The Yjs sockets that are open or linger, by device, and what their clients say. */
+  get clients(): readonly { device: string; state: object | null; isLost: boolean }[] {
+    const open = [...this.#yjs].filter(([, { provider }]) => provider.wsconnected);
+    return [
+      ...open.map(([name, { awareness }]) => ({
+        device: name,
+        state: awareness.getLocalState(),
+        isLost: false,
+      })),
+      ...[...this.#lost].map(([name, state]) => ({ device: name, state, isLost: true })),
+    ];
+  }
+
   /** What going offline is, for someone who does not hide. */
   async leave(): Promise<void> {
     // Signing a device off ends its typing. The most awake goes last, so that all of them go as one.
     const devices = (await this.devices()).sort(
       (a, b) => Number(a.state === "online") - Number(b.state === "online"),
     );
-    for (const { device_id } of devices) await this.#ann.delete(`/v1/me/devices/${device_id}`);
+    for (const { device_id } of devices) {
+      await this.#endYjs(device_id, false);
+      await this.#ann.delete(`/v1/me/devices/${device_id}`);
+    }
     this.#streams.clear();
+    // Those that say nothing of themselves are no devices.
+    for (const name of [...this.#yjs.keys()]) await this.#endYjs(name, false);
+    this.#lost.clear();
     await this.automatic();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of [this.#watches, ...this.#yjs.values()]) client.destroy();
+    await this.server[Symbol.asyncDispose]();
   }
 
   async automatic(): Promise<void> {
@@ -220,15 +311,20 @@ class History {
     return (await this.#ann.get("/v1/me/presence")).body.data.devices;
   }
 
-  /** Connects devices in their states, the most awake first. */
+  /** Connects devices in their states, the most awake first, those with a Yjs socket by it. */
   async connect(
     devices: readonly { device_id: string; state: "online" | "idle" }[],
+    clients: History["clients"],
   ): Promise<void> {
     const awake = devices.toSorted(
       (a, b) => Number(b.state === "online") - Number(a.state === "online"),
     );
-    for (const { device_id, state } of awake)
-      await this.do({ kind: "heartbeat", device: device_id, state });
+    for (const { device_id, state } of awake) {
+      const client = clients.find(({ device }) => device === device_id);
+      if (client !== undefined) await this.#openYjs(device_id, client.state, { state });
+      if (client?.isLost) await this.#endYjs(device_id, true);
+      if (client === undefined) await this.do({ kind: "heartbeat", device: device_id, state });
+    }
   }
 
   /** Lets next to no time pass. */
@@ -239,6 +335,7 @@ class History {
   /** Lets a step pass, and takes down all that Bob can find out. */
   async step(): Promise<void> {
     await this.server.clock.advance(STEP_MS);
+    await this.#watches.settled();
     const frames = (await this.#hears.heard()).filter(
       ({ participant_id, type }) => type !== "presence" || participant_id === "ann",
     );
@@ -259,8 +356,16 @@ class History {
       profile: profile.body,
       states,
       tags,
+      awareness: this.#watches.seen,
     });
   }
+}
+
+/** A document with an id that is the same in both histories. */
+function docOf(name: string): Doc {
+  const doc = new Doc();
+  doc.clientID = 1_000 + name.length;
+  return doc;
 }
 
 /** A frame without what may differ: when it was sent, and the names of events. */
@@ -276,8 +381,8 @@ async function bothHistories(
   hasty = false,
 ): Promise<[hidden: unknown[], gone: unknown[]]> {
   const [hiding, leaving] = [await History.begin(), await History.begin()];
-  await using _hiding = hiding.server;
-  await using _leaving = leaving.server;
+  await using _hiding = hiding;
+  await using _leaving = leaving;
   const both = async (first: () => Promise<void>, second: () => Promise<void>): Promise<void> => {
     await first();
     await second();
@@ -309,9 +414,10 @@ async function bothHistories(
       },
     );
   }
+  const [devices, clients] = [await hiding.devices(), hiding.clients];
   await both(
     () => hiding.automatic(),
-    async () => leaving.connect(await hiding.devices()),
+    async () => leaving.connect(devices, clients),
   );
   for (const act of after.filter(({ kind }) => PUBLIC.includes(kind))) await same(act);
   return [hiding.seen, leaving.seen];
@@ -362,6 +468,28 @@ describe("appearing offline", () => {
       ],
       [{ kind: "heartbeat", device: "laptop", state: "online" }],
       true,
+    ],
+    "chosen in a client of y-websocket, in which she goes on": [
+      [
+        { kind: "openYjs", device: "laptop" },
+        { kind: "say", device: "laptop", x: 1, typing: true },
+      ],
+      [
+        { kind: "say", device: "laptop", x: 2, typing: true },
+        { kind: "openYjs", device: "phone" },
+        { kind: "sayNothing", device: "phone" },
+        { kind: "say", device: "laptop", x: 0, typing: false },
+      ],
+    ],
+    "chosen while what she says in Yjs lingers": [
+      [
+        { kind: "openYjs", device: "laptop" },
+        { kind: "cutYjs", device: "laptop" },
+      ],
+      [
+        { kind: "openYjs", device: "laptop" },
+        { kind: "cutYjs", device: "laptop" },
+      ],
     ],
     "with private acts": [
       [{ kind: "open", device: "laptop", state: "online" }, { kind: "message" }],

@@ -250,6 +250,37 @@ describe("a client of y-websocket that is cut", () => {
     expect(told.filter(({ participant_id }) => participant_id === "ann")).toEqual([]);
   });
 
+  test("by its own watchdog, which takes the connection for dead, is seen all along as well", async () => {
+    const { server, people } = await lounge(["ann", "bob"]);
+    await using _ = server;
+    const [ann, bob] = people as [Person, Person];
+    using a = await YjsClient.open(server, ann, "lounge");
+    using b = await YjsClient.open(server, bob, "lounge");
+    await b.sees("ANN", ({ id }) => id === a.id);
+    await server.clock.advance(1_000);
+    b.flickers.length = 0;
+    // What the watchdog does: closing without a code, and without a word.
+    a.provider.ws?.close();
+    await a.until(() => !a.provider.wsconnected);
+    await a.synced();
+    a.say({ back: true });
+    await b.sees("ANN", ({ state }) => state.back);
+    expect(b.flickers).toEqual([{ what: "updated", id: a.id }]);
+  });
+
+  test("with the code 1000 is gone at once", async () => {
+    const { server, people } = await lounge(["ann", "bob"]);
+    await using _ = server;
+    const [ann, bob] = people as [Person, Person];
+    using a = await YjsClient.open(server, ann, "lounge");
+    using b = await YjsClient.open(server, bob, "lounge");
+    await b.sees("ANN", ({ id }) => id === a.id);
+    await server.clock.advance(100);
+    a.provider.shouldConnect = false;
+    a.provider.ws?.close(1000);
+    await b.misses("ANN");
+  });
+
   test("and comes back with another id takes the place of what lingers, in one change", async () => {
     const { server, people } = await lounge(["ann", "bob"]);
     await using _ = server;

@@ -34,6 +34,18 @@ export class Raw implements Disposable {
     return raw;
   }
 
+  /** A connection that is upgraded to a Yjs socket in a room, with these query parameters. */
+  static async yjs(
+    url: string,
+    room: string,
+    query: Readonly<Record<string, string>>,
+  ): Promise<Raw> {
+    const raw = new Raw(url);
+    raw.send(upgradeOf(`/v1/yjs/${room}?${new URLSearchParams(query)}`));
+    await raw.head();
+    return raw;
+  }
+
   get isEnded(): boolean {
     return this.#socket.destroyed;
   }

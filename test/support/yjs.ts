@@ -23,6 +23,10 @@ export interface Flicker {
   readonly id: number;
 }
 
+const SYNC = 0;
+/** Asks what there is of an empty document. */
+const SYNC_STEP_1 = Uint8Array.of(SYNC, 0, 1, 0);
+
 interface Options {
   readonly device_id?: string;
   readonly token?: string;
@@ -136,6 +140,18 @@ export class YjsClient implements Disposable {
 
   synced(): Promise<void> {
     return this.until(() => this.provider.synced);
+  }
+
+  /** Resolves once the server has heard everything that it said, and it has heard everything that it was told before. */
+  async settled(): Promise<void> {
+    const { ws } = this.provider;
+    const answered = new Promise<void>((resolve) => {
+      ws?.addEventListener("message", ({ data }) => {
+        if (new Uint8Array(data as ArrayBuffer)[0] === SYNC) resolve();
+      });
+    });
+    ws?.send(SYNC_STEP_1);
+    await answered;
   }
 
   /** What the server closes it with next. */
