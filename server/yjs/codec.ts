@@ -81,25 +81,85 @@ export function textOf(json: Uint8Array): string | undefined {
   }
 }
 
-/** One entry as it stands in a message. */
-export function encodeEntry({ id, clock, text }: AwarenessTelling): Uint8Array {
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, id);
-    encoding.writeVarUint(encoder, clock);
-    encoding.writeVarString(encoder, text ?? "null");
-  });
+/** A message that has these entries. */
+export function awarenessMessage(tellings: readonly AwarenessTelling[]): Uint8Array {
+  return new EntryBatch(tellings).message;
 }
 
-/** The message that has these entries. */
-export function awarenessMessage(entries: readonly Uint8Array[]): Uint8Array {
-  const body = encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, entries.length);
-    for (const entry of entries) encoding.writeUint8Array(encoder, entry);
-  });
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, AWARENESS);
-    encoding.writeVarUint8Array(encoder, body);
-  });
+/** Entries in one piece, each encoded once, from which those of a person can be left out. */
+export class EntryBatch {
+  readonly #body: Buffer;
+  readonly #count: number;
+  /** By person, where their entries stand. */
+  readonly #shares = new Map<string, { readonly from: number; to: number; count: number }>();
+
+  constructor(tellings: readonly AwarenessTelling[]) {
+    const entries: Buffer[] = [];
+    let at = 0;
+    for (const [person, own] of Map.groupBy(tellings, ({ participant_id }) => participant_id)) {
+      const share = { from: at, to: at, count: own.length };
+      for (const telling of own) {
+        const entry = encodeEntry(telling);
+        entries.push(entry);
+        share.to += entry.byteLength;
+      }
+      at = share.to;
+      this.#shares.set(person, share);
+    }
+    this.#body = Buffer.concat(entries, at);
+    this.#count = tellings.length;
+  }
+
+  /** The message that has all of them. */
+  get message(): Uint8Array {
+    return messageOf(this.#count, [this.#body]);
+  }
+
+  /** The message that has all but a person's, and further ones; nothing where there is nothing to say. */
+  without(participantId: string, further: readonly AwarenessTelling[]): Uint8Array | undefined {
+    const { from, to, count } = this.#shares.get(participantId) ?? { from: 0, to: 0, count: 0 };
+    const left = this.#count - count + further.length;
+    if (left === 0) return undefined;
+    const { byteLength } = this.#body;
+    const [before, after] = [this.#body.subarray(0, from), this.#body.subarray(to, byteLength)];
+    return messageOf(left, [before, after, ...further.map(encodeEntry)]);
+  }
+}
+
+function messageOf(count: number, entries: readonly Uint8Array[]): Uint8Array {
+  let length = sizeOf(count);
+  for (const { byteLength } of entries) length += byteLength;
+  const head = Buffer.allocUnsafe(sizeOf(AWARENESS) + sizeOf(length) + sizeOf(count));
+  writeUint(head, count, writeUint(head, length, writeUint(head, AWARENESS, 0)));
+  return Buffer.concat([head, ...entries]);
+}
+
+function encodeEntry({ id, clock, text }: AwarenessTelling): Buffer {
+  const json = text ?? "null";
+  const length = Buffer.byteLength(json);
+  const entry = Buffer.allocUnsafe(sizeOf(id) + sizeOf(clock) + sizeOf(length) + length);
+  const at = writeUint(entry, length, writeUint(entry, clock, writeUint(entry, id, 0)));
+  entry.write(json, at);
+  return entry;
+}
+
+/** How many bytes a number takes. */
+function sizeOf(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
+  return size;
+}
+
+/** Writes a number of 7 bits a byte, the lowest first. Answers where it ends. */
+function writeUint(bytes: Buffer, value: number, from: number): number {
+  let at = from;
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
+    bytes[at] = (rest % 0x80) | 0x80;
+    at += 1;
+  }
+  bytes[at] = rest;
+  return at + 1;
 }
 
 function readSync(decoder: decoding.Decoder): YjsMessage {

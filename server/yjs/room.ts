@@ -12,7 +12,7 @@ import type { Hub } from "../hub.ts";
 import type { Liveness } from "../liveness.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RoomKey } from "../store/store.ts";
-import { awarenessMessage, encodeEntry, NOTHING_NEW } from "./codec.ts";
+import { awarenessMessage, EntryBatch, NOTHING_NEW } from "./codec.ts";
 import type { YjsSocket } from "./socket.ts";
 
 /**
@@ -253,37 +253,31 @@ export class YjsRoom implements Due {
   /** Tells everybody: who is concerned themself hears it without what is theirs. */
   #tell(tellings: readonly AwarenessTelling[]): void {
     if (tellings.length === 0 || this.#sockets.size === 0) return;
-    const entries = tellings.map((telling) => ({ ...telling, bytes: encodeEntry(telling) }));
-    const others = entries.filter(({ to }) => to === "others");
-    const concerned = [...new Set(tellings.map(({ participant_id }) => participant_id))].flatMap(
-      (id) => [...(this.#people.get(id) ?? [])],
-    );
+    const { others = [], own = [] } = Object.groupBy(tellings, ({ to }) => to);
+    const batch = new EntryBatch(others);
+    const people = new Set(tellings.map(({ participant_id }) => participant_id));
+    const concerned = [...people].flatMap((id) => [...(this.#people.get(id) ?? [])]);
     for (const socket of concerned) {
       if (this.#behind.has(socket)) continue;
-      const heard = entries.filter(({ to, participant_id, client }) =>
-        to === "others"
-          ? participant_id !== socket.participant_id
-          : participant_id === socket.participant_id && client !== socket.client,
+      const { participant_id, client } = socket;
+      const theirs = own.filter(
+        (each) => each.participant_id === participant_id && each.client !== client,
       );
-      this.#send(
-        socket,
-        heard.map(({ bytes }) => bytes),
-      );
+      this.#send(socket, batch.without(participant_id, theirs));
     }
     if (others.length === 0) return;
-    const message = awarenessMessage(others.map(({ bytes }) => bytes));
+    const { message } = batch;
     this.#deps.metrics.frame("awareness");
     this.bytesTold += message.byteLength;
     this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, message, concerned);
   }
 
   #tellOne(socket: YjsSocket, tellings: readonly AwarenessTelling[]): void {
-    this.#send(socket, tellings.map(encodeEntry));
+    if (tellings.length > 0) this.#send(socket, awarenessMessage(tellings));
   }
 
-  #send(socket: YjsSocket, entries: readonly Uint8Array[]): void {
-    if (entries.length === 0) return;
-    const message = awarenessMessage(entries);
+  #send(socket: YjsSocket, message: Uint8Array | undefined): void {
+    if (message === undefined) return;
     this.#deps.metrics.frame("awareness");
     socket.bytesTold += message.byteLength;
     this.#deps.hub.sendLive(socket, message);
