@@ -74,6 +74,7 @@ describe("the README of core", () => {
       "bun presence.ts",
       "deno run typing.ts",
       "bun hide.ts",
+      "bun awareness.ts",
       "node notify.js",
       "index.html",
       "node who.js",
@@ -90,6 +91,7 @@ describe("the README of core", () => {
     ["presence.ts", { path: process.execPath }],
     ["typing.ts", findDeno()],
     ["hide.ts", { path: process.execPath }],
+    ["awareness.ts", { path: process.execPath }],
     ["notify.js", findNode()],
   ];
   for (const [file, found] of rules)
