@@ -6,6 +6,7 @@ import { TestClock } from "../support/clock.ts";
 import { ServerProcess, temporaryFolder } from "../support/process.ts";
 import { ADMIN_TOKEN, type Person, TestServer } from "../support/server.ts";
 import { StreamClient } from "../support/stream.ts";
+import { YjsClient } from "../support/yjs.ts";
 
 const PEOPLE = 50;
 
@@ -73,6 +74,35 @@ describe("an orderly restart", () => {
     const frames = (await Promise.all(returned.map((stream) => stream.heard()))).flat();
     expect(frames.filter(({ type }) => type === "presence")).toEqual([]);
     expect(frames.filter(({ type }) => type === "hello")).toHaveLength(PEOPLE);
+  });
+
+  test("of which clients of y-websocket return shows nobody as gone, and as there no longer than they are", async () => {
+    using folder = temporaryFolder();
+    const [clock, file] = [new TestClock(), join(folder.path, "porchlight.db")];
+    const before = await TestServer.start({ clock, file });
+    const [ann, bob] = [await before.person("ann"), await before.person("bob")];
+    await before.room("lounge", [ann, bob]);
+    using first = await YjsClient.open(before, ann, "lounge");
+    await bob.stream({ device_id: "b" });
+    const stopped = before.stop();
+    const { code, reason } = await first.closed();
+    expect([code, Number(reason) >= 0]).toEqual([1012, true]);
+    await stopped;
+    const { doc } = first.provider;
+    first.provider.destroy();
+
+    await clock.advance(2_000);
+    await using after = await TestServer.start({ clock, file });
+    const hears = await after.stream({ token: bob.token, device_id: "b" });
+    const back = await YjsClient.open(after, ann, "lounge", { doc });
+    using watches = await YjsClient.open(after, bob, "lounge");
+    await watches.sees("ann", ({ id }) => id === doc.clientID);
+    await clock.advance(25_000);
+    const told = (await hears.heard()).filter(({ type }) => type === "presence");
+    expect(told).toEqual([]);
+    back.destroy();
+    await watches.misses("ann");
+    expect(await hears.type("presence")).toMatchObject({ participant_id: "ann", state: "offline" });
   });
 
   test("shows whoever does not return within restart_grace_ms as offline", async () => {
