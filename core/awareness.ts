@@ -300,27 +300,20 @@ export class AwarenessRoom {
   }
 
   /**
-   * What a socket may know, with clocks that are new to it: others' entries,
-   * and those of its person's other sockets once it speaks for an id.
-   * @param goneSince also which of others' entries are gone since then; none by default.
+   * Every entry as others see it, with a clock that is new to each: for a socket that has just come or missed
+   * something, but for those of its own person, of which it is told its {@link siblings}.
+   * @param goneSince also which entries are gone since then; none by default.
    */
-  snapshot(
-    handle: AwarenessClient,
-    now: number,
-    goneSince: number = Number.POSITIVE_INFINITY,
-  ): readonly AwarenessTelling[] {
+  snapshot(now: number, goneSince: number = Number.POSITIVE_INFINITY): readonly AwarenessTelling[] {
     const news = new News(this.#clocks, now);
-    for (const entry of this.#entries.values()) {
-      const isTold = entry.others.text !== null || entry.others.at >= goneSince;
-      if (isTold && entry.participant_id !== handle.participant_id) news.tell(entry, "others");
-    }
+    for (const entry of this.#entries.values())
+      if (entry.others.text !== null || entry.others.at >= goneSince) news.tell(entry, "others");
     for (const { entry, until } of this.#reserved.values())
-      if (until >= goneSince + RESERVED_MS && entry.participant_id !== handle.participant_id)
-        news.tell(entry, "others");
-    return [...news.tellings, ...this.siblings(handle, now)];
+      if (until >= goneSince + RESERVED_MS) news.tell(entry, "others");
+    return news.tellings;
   }
 
-  /** The entries of a person's other sockets, for one that begins to speak for an id. */
+  /** The entries of its person's other sockets, for a socket that speaks for an id; none before that. */
   siblings(handle: AwarenessClient, now: number): readonly AwarenessTelling[] {
     const client = clientOf(handle);
     const news = new News(this.#clocks, now);

@@ -81,11 +81,6 @@ export function textOf(json: Uint8Array): string | undefined {
   }
 }
 
-/** A message that has these entries. */
-export function awarenessMessage(tellings: readonly AwarenessTelling[]): Uint8Array {
-  return new EntryBatch(tellings).message;
-}
-
 /** Entries in one piece, each encoded once, from which those of a person can be left out. */
 export class EntryBatch {
   readonly #body: Buffer;

@@ -12,7 +12,7 @@ import type { Hub } from "../hub.ts";
 import type { Liveness } from "../liveness.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RoomKey } from "../store/store.ts";
-import { awarenessMessage, EntryBatch, NOTHING_NEW } from "./codec.ts";
+import { EntryBatch, NOTHING_NEW } from "./codec.ts";
 import type { YjsSocket } from "./socket.ts";
 
 /**
@@ -227,14 +227,8 @@ export class YjsRoom implements Due {
     const { tellings, typing } = this.#awareness.tell(facts, now);
     this.#tell(tellings);
     if (now >= this.#refreshedAt + REFRESH_MS) this.#refresh(now);
-    for (const [client, socket] of this.#sockets) {
-      const goneSince = this.#behind.get(socket);
-      if (goneSince !== undefined)
-        this.#tellOne(socket, this.#awareness.snapshot(client, now, goneSince));
-      else if (this.#bound.has(socket))
-        this.#tellOne(socket, this.#awareness.siblings(client, now));
-      if (goneSince !== undefined) socket.socket.subscribe(this.#topic);
-    }
+    this.#catchUpAll(now);
+    for (const socket of this.#bound) this.#tellSiblings(socket, now);
     this.#behind.clear();
     this.#bound.clear();
     for (const client of typing) this.#sockets.get(client)?.type("start");
@@ -242,6 +236,27 @@ export class YjsRoom implements Due {
 
   get #windowMs(): number {
     return WINDOWS.find(({ sockets }) => this.#sockets.size >= sockets)?.ms ?? 0;
+  }
+
+  /** Tells everything to those who are behind, encoded once for all of them. */
+  #catchUpAll(now: number): void {
+    if (this.#behind.size === 0) return;
+    const goneSince = Math.min(...this.#behind.values());
+    const batch = new EntryBatch(this.#awareness.snapshot(now, goneSince));
+    for (const socket of this.#behind.keys()) {
+      this.#bound.delete(socket);
+      this.#send(socket, batch.without(socket.participant_id, this.#siblingsOf(socket, now)));
+      socket.socket.subscribe(this.#topic);
+    }
+  }
+
+  #tellSiblings(socket: YjsSocket, now: number): void {
+    const siblings = this.#siblingsOf(socket, now);
+    if (siblings.length > 0) this.#send(socket, new EntryBatch(siblings).message);
+  }
+
+  #siblingsOf({ client }: YjsSocket, now: number): readonly AwarenessTelling[] {
+    return client === undefined ? [] : this.#awareness.siblings(client, now);
   }
 
   #refresh(now: number): void {
@@ -270,10 +285,6 @@ export class YjsRoom implements Due {
     this.#deps.metrics.frame("awareness");
     this.bytesTold += message.byteLength;
     this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, message, concerned);
-  }
-
-  #tellOne(socket: YjsSocket, tellings: readonly AwarenessTelling[]): void {
-    if (tellings.length > 0) this.#send(socket, awarenessMessage(tellings));
   }
 
   #send(socket: YjsSocket, message: Uint8Array | undefined): void {

@@ -61,7 +61,7 @@ class Lobby {
     this.bob = this.join("bob");
     this.say(this.bob, 2, {});
     this.tell();
-    this.screen.show(this.room.snapshot(this.bob, this.now));
+    this.screen.show(this.snapshot(this.bob));
   }
 
   join(who: string, device = `${who}-laptop`): AwarenessClient {
@@ -100,6 +100,13 @@ class Lobby {
     );
     this.screen.show(mine);
     return news;
+  }
+
+  /** Everything that a socket is told that has just come. */
+  snapshot(client: AwarenessClient, goneSince?: number): AwarenessTelling[] {
+    const all = this.room.snapshot(this.now, goneSince);
+    const others = all.filter(({ participant_id }) => participant_id !== client.participant_id);
+    return [...others, ...this.room.siblings(client, this.now)];
   }
 
   /** Others are told something of a person, and what follows for awareness. */
@@ -228,7 +235,7 @@ describe("AwarenessRoom clocks", () => {
     lobby.presence("ann", "idle");
     lobby.now += 5_000;
     lobby.presence("ann", "busy");
-    const last = lobby.room.snapshot(lobby.bob, lobby.now)[0]?.clock ?? 0;
+    const last = lobby.snapshot(lobby.bob)[0]?.clock ?? 0;
     expect(last).toBeGreaterThan(NOW + 5_000);
     expect(last).toBeLessThan(NOW + 6_000);
   });
@@ -237,7 +244,7 @@ describe("AwarenessRoom clocks", () => {
     const lobby = new Lobby();
     lobby.say(lobby.join("ann"), 1, {});
     lobby.tell();
-    const clocks = [1, 2, 3].map(() => lobby.room.snapshot(lobby.bob, lobby.now)[0]?.clock ?? 0);
+    const clocks = [1, 2, 3].map(() => lobby.snapshot(lobby.bob)[0]?.clock ?? 0);
     expect(clocks).toEqual([...new Set(clocks)].sort((a, b) => a - b));
     expect(clocks).toHaveLength(3);
   });
@@ -339,9 +346,7 @@ describe("AwarenessRoom, of a member without a socket in the room", () => {
   test("has none for their own sockets", () => {
     const lobby = new Lobby();
     const ann = lobby.join("ann");
-    expect(lobby.room.snapshot(ann, lobby.now).map(({ participant_id }) => participant_id)).toEqual(
-      ["bob"],
-    );
+    expect(lobby.snapshot(ann).map(({ participant_id }) => participant_id)).toEqual(["bob"]);
   });
 
   test("shows it above awareness_max_members only while they type, and again when members leave", () => {
@@ -641,7 +646,7 @@ describe("AwarenessRoom ids", () => {
     expect(claim(clock + 1)).toBe("forged");
     lobby.room.leave(ann);
     lobby.presence("ann", "offline");
-    const gone = lobby.room.snapshot(lobby.bob, lobby.now, NOW).find(({ id }) => id === 1);
+    const gone = lobby.snapshot(lobby.bob, NOW).find(({ id }) => id === 1);
     expect(gone?.text).toBeNull();
     // It only repeats what it was told, also where the person has come back since.
     expect(claim(gone?.clock ?? 0)).toBe("foreign");
@@ -661,8 +666,7 @@ describe("AwarenessRoom snapshot()", () => {
     const [laptop, phone] = [lobby.join("ann"), lobby.join("ann", "ann-phone")];
     lobby.say(laptop, 1, {});
     lobby.tell();
-    const idsOf = (client: AwarenessClient): number[] =>
-      lobby.room.snapshot(client, lobby.now).map(({ id }) => id);
+    const idsOf = (client: AwarenessClient): number[] => lobby.snapshot(client).map(({ id }) => id);
     expect(idsOf(phone)).toEqual([2]);
     lobby.say(phone, 11, {});
     const told = lobby.tell().tellings.filter(({ to }) => to === "own");
@@ -681,8 +685,8 @@ describe("AwarenessRoom snapshot()", () => {
     lobby.now += 1_000;
     lobby.presence("ann", "offline");
     const goneIds = (since: number): number[] =>
-      lobby.room
-        .snapshot(lobby.bob, lobby.now, since)
+      lobby
+        .snapshot(lobby.bob, since)
         .filter(({ text }) => text === null)
         .map(({ id }) => id);
     expect(goneIds(NOW + 1_001)).toEqual([]);

@@ -266,7 +266,12 @@ export class AwarenessRun implements Disposable {
     this.#deliver(tellings);
     for (const app of this.#apps)
       if (app === behind && app.client !== undefined)
-        app.hear(this.#room.snapshot(app.client, this.#now));
+        app.hear([
+          ...this.#room
+            .snapshot(this.#now)
+            .filter(({ participant_id }) => participant_id !== app.person),
+          ...this.#room.siblings(app.client, this.#now),
+        ]);
   }
 
   #deliver(tellings: readonly AwarenessTelling[]): void {

@@ -108,9 +108,10 @@ export class WatchedAwareness {
 
   /** What a watcher is answered who asks for everything. */
   snapshot(watcher: string, now: number): string[] {
-    const client = this.#watchers.get(watcher);
-    if (client === undefined || !this.#room.has(watcher)) return [];
-    return this.#room.snapshot(client, now).map(lineOf).sort();
+    if (!this.#room.has(watcher)) return [];
+    const all = this.#room.snapshot(now);
+    const others = all.filter(({ participant_id }) => participant_id !== watcher);
+    return others.map(lineOf).sort();
   }
 }
 
