@@ -28,7 +28,7 @@ export interface AwarenessTelling {
   readonly participant_id: string;
   /** The socket whose entry it is, which must not be told it. */
   readonly client: AwarenessClient | undefined;
-  /** Everybody else in the room, or the person's own other sockets. */
+  /** Everybody else in the room, or the person's own other sockets, as far as they speak for an id. */
   readonly to: "others" | "own";
 }
 

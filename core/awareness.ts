@@ -233,6 +233,11 @@ export class AwarenessRoom {
     return { kind, typing, replaced };
   }
 
+  /** Whether a socket speaks for an id: only then it is told of its person's other sockets, one of which it may have been. */
+  hasId(handle: AwarenessClient): boolean {
+    return clientOf(handle).entries.size > 0;
+  }
+
   /** Whether a socket has an entry. One that said that there is nothing any more has none. */
   isSpeaking(handle: AwarenessClient): boolean {
     return [...clientOf(handle).entries].some(({ state }) => state !== undefined);
@@ -317,7 +322,7 @@ export class AwarenessRoom {
   siblings(handle: AwarenessClient, now: number): readonly AwarenessTelling[] {
     const client = clientOf(handle);
     const news = new News(this.#clocks, now);
-    if (client.entries.size > 0)
+    if (this.hasId(client))
       for (const entry of this.#personOf(client.participant_id).entries)
         if (entry.client !== client && entry.own.text !== null) news.tell(entry, "own");
     return news.tellings;

@@ -275,8 +275,9 @@ export class YjsRoom implements Due {
     for (const socket of concerned) {
       if (this.#behind.has(socket)) continue;
       const { participant_id, client } = socket;
+      const hearsOwn = client !== undefined && this.#awareness.hasId(client);
       const theirs = own.filter(
-        (each) => each.participant_id === participant_id && each.client !== client,
+        (each) => hearsOwn && each.participant_id === participant_id && each.client !== client,
       );
       this.#send(socket, batch.without(participant_id, theirs));
     }

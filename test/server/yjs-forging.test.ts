@@ -175,6 +175,27 @@ describe("somebody who speaks for another", () => {
   });
 });
 
+describe("a further socket of one's own", () => {
+  test("is not told of the others before it speaks for an id, which might be one of theirs", async () => {
+    await using scene = await Scene.set();
+    const { token } = scene.ann;
+    using tablet = await YjsClient.open(scene.server, scene.ann, "lounge", { device_id: "tablet" });
+    await tablet.sees("ANN");
+    using raw = await Raw.yjs(scene.server.url, "lounge", { token, device_id: "phone" });
+    raw.send(STEP_1);
+    await raw.hears(EMPTY_DOCUMENT);
+    scene.a.say({ secret: "not yet" });
+    await scene.bob.sees("ANN", ({ state }) => state.secret === "not yet");
+    raw.send(STEP_1);
+    await raw.hears("BOB");
+    expect(raw.received.includes("not yet")).toBe(false);
+    raw.send(says('{"x":1}'));
+    expect(await raw.hears("not yet")).toBe(true);
+    scene.a.say({ secret: "but now" });
+    expect(await raw.hears("but now")).toBe(true);
+  });
+});
+
 describe("20 clients of y-websocket, who repeat what they hear,", () => {
   test("bear 10 changes a second: each is told once, nobody is closed or falls behind", async () => {
     await using server = await TestServer.start();
