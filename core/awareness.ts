@@ -30,7 +30,7 @@ export {
 export { YJS_CLOSE, type YjsClose } from "./frames.ts";
 
 /** Ids that one socket can have at once. */
-const MAX_IDS = 16;
+export const MAX_AWARENESS_IDS = 16;
 /** An id stays its person's for so long after others were last told of it. */
 const RESERVED_MS = 600_000;
 /** Ids that are kept for one person who no longer uses them; of more, the oldest are given up. */
@@ -531,7 +531,7 @@ function claimKnown(client: Client, entry: Entry | undefined, now: number): Awar
 
 /** An id that the room does not know, or to others need not know, is whoever comes with it. */
 function claimNew({ entries }: Client): AwarenessClaim {
-  return entries.size < MAX_IDS ? "own" : "forged";
+  return entries.size < MAX_AWARENESS_IDS ? "own" : "forged";
 }
 
 function typingOf(was: boolean, is: boolean): AwarenessOutcome["typing"] {

@@ -14,7 +14,7 @@ import {
 import type { ServerWebSocket } from "bun";
 import type { Caller } from "./auth.ts";
 import type { Deps } from "./deps.ts";
-import { Flow } from "./flow.ts";
+import { Flow, framesIn } from "./flow.ts";
 import type { Connection, Standing } from "./hub.ts";
 import { errorFields } from "./log.ts";
 import { boundsOf, Replay } from "./replay.ts";
@@ -115,7 +115,7 @@ export class StreamSocket implements Connection<StreamClose> {
     const bytes = Buffer.byteLength(data);
     const frame = bytes > frame_max_bytes ? readLarge(data) : read(data);
     const refused = frame instanceof CodedError;
-    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused, bytes })) {
+    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused, frames: framesIn(bytes) })) {
       hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
     } else if (frame === undefined) hub.close(this, "frame_too_large");
     else if (refused) this.#refuse(frame, typeOf(data));
@@ -137,7 +137,7 @@ export class StreamSocket implements Connection<StreamClose> {
     hub.heard(this);
     liveness.touch(this, this.#source);
     const { frame_rate } = shell.config.limits;
-    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused: false, bytes: 0 }))
+    if (this.#flow.isTooMuch(clock.monotonic(), { frame_rate, refused: false, frames: 1 }))
       hub.close(this, "too_many_frames", String(RETRY_AFTER_MS));
   }
 

@@ -1,6 +1,4 @@
 import type { AwarenessTelling } from "@porchlight/core/awareness";
-import * as decoding from "lib0/decoding";
-import * as encoding from "lib0/encoding";
 
 /** The kinds of messages of the y-websocket protocol. */
 const SYNC = 0;
@@ -11,30 +9,71 @@ const STEP_1 = 0;
 const STEP_2 = 1;
 const UPDATE = 2;
 const PERMISSION_DENIED = 0;
-/** A number below 2^53 takes so many bytes, 7 bits in each. */
-const MAX_VAR_BYTES = 8;
+/** A number below 2^53 takes so many bytes at most, 7 bits in each. */
+const MAX_UINT_BYTES = 8;
 
-const NULL = new TextEncoder().encode("null");
+/** `null` in UTF-8. */
+const [N, U, L] = [0x6e, 0x75, 0x6c];
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** What a client said of one client id; its state is not read before it is asked for. */
-export interface HeardEntry {
+export class HeardEntry {
   readonly id: number;
   readonly clock: number;
-  /** The state as JSON in UTF-8. */
-  readonly json: Uint8Array;
   readonly isNull: boolean;
+  readonly #json: Uint8Array;
+  readonly #from: number;
+  readonly #to: number;
+
+  /** @param json where the state stands, as JSON in UTF-8. */
+  constructor(said: { id: number; clock: number }, json: Uint8Array, from: number, to: number) {
+    this.id = said.id;
+    this.clock = said.clock;
+    this.#json = json;
+    this.#from = from;
+    this.#to = to;
+    this.isNull = to - from === 4 && isNullAt(json, from);
+  }
+
+  /** How many bytes the state takes. */
+  get byteLength(): number {
+    return this.#to - this.#from;
+  }
+
+  /** The state as text; nothing where it is no UTF-8. */
+  get text(): string | undefined {
+    try {
+      return strict.decode(this.#json.subarray(this.#from, this.#to));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The same, without the message that it came in. */
+  kept(): HeardEntry {
+    return new HeardEntry(this, this.#json.slice(this.#from, this.#to), 0, this.byteLength);
+  }
+}
+
+function isNullAt(json: Uint8Array, at: number): boolean {
+  return json[at] === N && json[at + 1] === U && json[at + 2] === L && json[at + 3] === L;
 }
 
 /** What a client says. `other`: what this server has no use for. */
 export type YjsMessage =
   | { readonly type: "step1" | "update" | "other" }
-  | { readonly type: "awareness"; readonly entries: readonly HeardEntry[] };
+  | {
+      readonly type: "awareness";
+      /** How many entries it says it has. */
+      readonly count: number;
+      /** Reads them. @throws {BadMessage} */
+      readonly entries: () => readonly HeardEntry[];
+    };
 
 /** Bytes that are no message of the protocol. */
 export class BadMessage extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(message: string) {
+    super(message);
     this.name = "BadMessage";
   }
 }
@@ -45,40 +84,23 @@ export const EMPTY_DOCUMENT: Uint8Array = Uint8Array.of(SYNC, STEP_2, 2, 0, 0);
 /** Says nothing of anybody. It keeps clients from taking silence for a dead connection. */
 export const NOTHING_NEW: Uint8Array = Uint8Array.of(AWARENESS, 1, 0);
 
-/** Why a socket is about to be closed, in the protocol's own words. */
+/** Why a socket is about to be closed, in the protocol's own words. @param reason at most 127 bytes. */
 export function denial(reason: string): Uint8Array {
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, AUTH);
-    encoding.writeVarUint(encoder, PERMISSION_DENIED);
-    encoding.writeVarString(encoder, reason);
-  });
+  const text = Buffer.from(reason);
+  return Buffer.concat([Uint8Array.of(AUTH, PERMISSION_DENIED, text.byteLength), text]);
 }
 
 /**
  * Reads a message. No update of the document is ever decoded, and no state of
- * an entry: of both only the frame around them is read.
+ * an entry: of both only the frame around them is read, and of entries no more
+ * than their number before they are asked for.
  * @throws {BadMessage} where it is cut off, or has a number that is none.
  */
 export function readMessage(bytes: Uint8Array): YjsMessage {
-  try {
-    const decoder = decoding.createDecoder(bytes);
-    const type = readUint(decoder);
-    if (type === SYNC) return readSync(decoder);
-    if (type !== AWARENESS) return { type: "other" };
-    return { type: "awareness", entries: readEntries(readBytes(decoder)) };
-  } catch (error) {
-    if (error instanceof BadMessage) throw error;
-    throw new BadMessage("This is no message of the y-websocket protocol", { cause: error });
-  }
-}
-
-/** The text of a state; nothing where it is no UTF-8. */
-export function textOf(json: Uint8Array): string | undefined {
-  try {
-    return strict.decode(json);
-  } catch {
-    return undefined;
-  }
+  const reader = new Reader(bytes);
+  const type = reader.uint();
+  if (type === SYNC) return readSync(reader);
+  return type === AWARENESS ? readAwareness(reader) : { type: "other" };
 }
 
 /** Entries in one piece, each encoded once, from which those of a person can be left out. */
@@ -157,39 +179,69 @@ function writeUint(bytes: Buffer, value: number, from: number): number {
   return at + 1;
 }
 
-function readSync(decoder: decoding.Decoder): YjsMessage {
-  const step = readUint(decoder);
+function readSync(reader: Reader): YjsMessage {
+  const step = reader.uint();
   if (step !== STEP_1 && step !== STEP_2 && step !== UPDATE)
     throw new BadMessage(`There is no sync message ${step}`);
-  readBytes(decoder);
+  reader.skip(reader.uint());
   return { type: step === STEP_1 ? "step1" : "update" };
 }
 
-function readEntries(bytes: Uint8Array): HeardEntry[] {
-  const decoder = decoding.createDecoder(bytes);
-  const count = readUint(decoder);
+function readAwareness(outer: Reader): YjsMessage {
+  const reader = outer.part(outer.uint());
+  const count = reader.uint();
+  return { type: "awareness", count, entries: () => readEntries(reader, count) };
+}
+
+function readEntries(reader: Reader, count: number): HeardEntry[] {
   const entries: HeardEntry[] = [];
   // What is declared need not be there: each turn reads some bytes, or throws.
   for (let read = 0; read < count; read += 1) {
-    const [id, clock, json] = [readUint(decoder), readUint(decoder), readBytes(decoder)];
-    entries.push({ id, clock, json, isNull: isNull(json) });
+    const said = { id: reader.uint(), clock: reader.uint() };
+    const length = reader.uint();
+    const from = reader.at;
+    reader.skip(length);
+    entries.push(new HeardEntry(said, reader.bytes, from, reader.at));
   }
   return entries;
 }
 
-function isNull(json: Uint8Array): boolean {
-  return json.length === NULL.length && json.every((byte, index) => byte === NULL[index]);
-}
+/** Numbers and bytes one after the other, up to an end. */
+class Reader {
+  readonly bytes: Uint8Array;
+  at: number;
+  readonly #end: number;
 
-/** Numbers that are written longer than need be are refused: lib0 reads some of them as none at all. */
-function readUint(decoder: decoding.Decoder): number {
-  const from = decoder.pos;
-  const value = decoding.readVarUint(decoder);
-  if (!Number.isSafeInteger(value) || decoder.pos - from > MAX_VAR_BYTES)
-    throw new BadMessage("A number is too large");
-  return value;
-}
+  constructor(bytes: Uint8Array, from = 0, end: number = bytes.byteLength) {
+    this.bytes = bytes;
+    this.at = from;
+    this.#end = end;
+  }
 
-function readBytes(decoder: decoding.Decoder): Uint8Array {
-  return decoding.readUint8Array(decoder, readUint(decoder));
+  /** A number of 7 bits a byte, the lowest first. @throws {BadMessage} where it ends too early, or is longer than any need be. */
+  uint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let read = 0; read < MAX_UINT_BYTES && this.at < this.#end; read += 1) {
+      const byte = this.bytes[this.at] ?? 0;
+      this.at += 1;
+      value += (byte & 0x7f) * scale;
+      scale *= 0x80;
+      if (byte < 0x80 && Number.isSafeInteger(value)) return value;
+    }
+    throw new BadMessage("A number is cut off, or too large");
+  }
+
+  /** Passes over so many bytes. @throws {BadMessage} where there are fewer. */
+  skip(length: number): void {
+    if (length > this.#end - this.at) throw new BadMessage("A message is cut off");
+    this.at += length;
+  }
+
+  /** The next so many bytes, to be read apart. @throws {BadMessage} where there are fewer. */
+  part(length: number): Reader {
+    const from = this.at;
+    this.skip(length);
+    return new Reader(this.bytes, from, this.at);
+  }
 }

@@ -78,9 +78,9 @@ export class YjsRoom implements Due {
     return this.#sockets.size;
   }
 
-  /** How many entries others can see. */
+  /** How many entries others can see: none where nobody is there to see them. */
   get entries(): number {
-    return this.#awareness.size;
+    return this.#sockets.size === 0 ? 0 : this.#awareness.size;
   }
 
   /** Whether nothing is lost if the room is forgotten. */

@@ -4,13 +4,14 @@ import {
   type AwarenessClient,
   type AwarenessOutcome,
   MAX_AWARENESS_BYTES,
+  MAX_AWARENESS_IDS,
   YJS_CLOSE,
   type YjsClose,
 } from "@porchlight/core/awareness";
 import type { ServerWebSocket } from "bun";
 import type { Caller } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { Count, Flow } from "../flow.ts";
+import { Count, Flow, framesIn } from "../flow.ts";
 import type { Connection } from "../hub.ts";
 import { errorFields } from "../log.ts";
 import type { RoomKey } from "../store/store.ts";
@@ -21,7 +22,6 @@ import {
   EMPTY_DOCUMENT,
   type HeardEntry,
   readMessage,
-  textOf,
   type YjsMessage,
 } from "./codec.ts";
 import type { YjsRoom } from "./room.ts";
@@ -39,8 +39,9 @@ const RETRY_AFTER_MS = 5_000;
  * for dead and comes back at once; when it does go it says so before that, by null.
  */
 const GONE_CODE = 1000;
-/** What a client repeats that it was told when it opened, before it is known how much that was. */
-const ECHO_SLACK_BYTES = 65_536;
+/** Of awareness that repeats nothing, so many messages count as a frame, and so many entries, however small they are. */
+const MESSAGES_OF_A_FRAME = 16;
+const ENTRIES_OF_A_FRAME = 64;
 
 /** A socket that is not let in: accepted and closed, so that a browser can read why. */
 export class RefusedYjsSocket {
@@ -143,8 +144,8 @@ export class YjsSocket implements Connection<YjsClose> {
     const message = bytes > frame_max_bytes ? undefined : this.#read(data);
     if (message === undefined)
       this.#close(bytes > frame_max_bytes ? "frame_too_large" : "bad_message");
-    else if (message.type === "awareness") this.#hearAwareness(room, message.entries, bytes);
-    else if (!this.#isTooMuch(bytes)) this.#answer(message.type);
+    else if (message.type === "awareness") this.#hearAwareness(room, message, bytes);
+    else if (!this.#isTooMuch(framesIn(bytes))) this.#answer(message.type);
   }
 
   ping(): void {
@@ -206,13 +207,7 @@ export class YjsSocket implements Connection<YjsClose> {
   }
 
   #read(data: string | Buffer): YjsMessage | undefined {
-    if (typeof data === "string") return undefined;
-    try {
-      return readMessage(data);
-    } catch (error) {
-      if (error instanceof BadMessage) return undefined;
-      throw error;
-    }
+    return typeof data === "string" ? undefined : unlessBad(() => readMessage(data));
   }
 
   #answer(type: "step1" | "update" | "other"): void {
@@ -220,14 +215,19 @@ export class YjsSocket implements Connection<YjsClose> {
     else this.#deps.shell.metrics.dropped(type === "update" ? "yjs_update" : "yjs_message");
   }
 
-  #hearAwareness(room: YjsRoom, entries: readonly HeardEntry[], bytes: number): void {
-    const now = this.#deps.clock.elapsed();
+  #hearAwareness(
+    room: YjsRoom,
+    { count, entries: read }: Extract<YjsMessage, { type: "awareness" }>,
+    bytes: number,
+  ): void {
     // Clients repeat whatever they are told: as much as that is no flood.
-    const told = room.bytesTold - this.#bytesBefore + this.bytesTold + ECHO_SLACK_BYTES;
+    const told = room.bytesTold - this.#bytesBefore + this.bytesTold;
     const isRepeated = this.#bytesRepeated + bytes <= told;
     if (isRepeated) this.#bytesRepeated += bytes;
-    else if (this.#isTooMuch(bytes)) return;
-    this.#hearEntries(room, entries, now);
+    else if (this.#isTooMuch(weightOf(bytes, count))) return;
+    const entries = unlessBad(read);
+    if (entries === undefined) this.#close("bad_message");
+    else this.#hearEntries(room, entries, this.#deps.clock.elapsed());
     this.#deps.yjs.schedule(room);
   }
 
@@ -241,15 +241,20 @@ export class YjsSocket implements Connection<YjsClose> {
       if (claim !== "own") this.#pass(room, claim, now);
       // That there is nothing any more is heard however much was said before it.
       else if (isPaced || entry.isNull) isSaid = this.#say(room, client, entry) || isSaid;
-      else this.#holdBack(room, entry);
+      else this.#holdBack(room, entry, now);
     }
     // However many ids it speaks for, a message counts once.
     if (isSaid) this.#said.add(1, now);
   }
 
-  #holdBack(room: YjsRoom, entry: HeardEntry): void {
+  #holdBack(room: YjsRoom, entry: HeardEntry, now: number): void {
+    // An id that waits is not its socket's yet, and counts as one all the same.
+    if (!this.#heldBack.has(entry.id) && this.#heldBack.size >= MAX_AWARENESS_IDS) {
+      this.#pass(room, "forged", now);
+      return;
+    }
     this.#deps.shell.metrics.dropped("awareness_rate");
-    this.#heldBack.set(entry.id, { ...entry, json: entry.json.slice() });
+    this.#heldBack.set(entry.id, entry.kept());
     room.hold(this, this.#said.until);
   }
 
@@ -265,10 +270,10 @@ export class YjsSocket implements Connection<YjsClose> {
 
   /** Answers whether it said something. */
   #say(room: YjsRoom, client: AwarenessClient, entry: HeardEntry): boolean {
-    const { id, clock, json, isNull } = entry;
+    const { id, clock, isNull, byteLength } = entry;
     this.#heldBack.delete(id);
-    const isLarge = json.byteLength > MAX_AWARENESS_BYTES;
-    const text = isNull ? null : isLarge ? undefined : textOf(json);
+    const isLarge = byteLength > MAX_AWARENESS_BYTES;
+    const text = isNull ? null : isLarge ? undefined : entry.text;
     const { outcome, replaced } =
       text === undefined
         ? { outcome: { kind: "refused" } as const, replaced: undefined }
@@ -292,7 +297,7 @@ export class YjsSocket implements Connection<YjsClose> {
   #beat(): void {
     if (this.#room === undefined) return;
     this.#hear();
-    this.#isTooMuch(0);
+    this.#isTooMuch(1);
   }
 
   /** A sign of life. */
@@ -302,13 +307,13 @@ export class YjsSocket implements Connection<YjsClose> {
     if (this.#source !== undefined) liveness.touch(this, this.#source);
   }
 
-  #isTooMuch(bytes: number): boolean {
+  #isTooMuch(frames: number): boolean {
     const { clock, shell } = this.#deps;
     const { frame_rate } = shell.config.limits;
     const isTooMuch = this.#flow.isTooMuch(clock.monotonic(), {
       frame_rate,
       refused: false,
-      bytes,
+      frames,
     });
     if (isTooMuch) this.#close("too_many_frames", String(RETRY_AFTER_MS));
     return isTooMuch;
@@ -366,6 +371,21 @@ export class YjsSocket implements Connection<YjsClose> {
       room_id,
       ...fields,
     });
+  }
+}
+
+/** As how many frames awareness counts. Who says too much of itself is not closed but heard less, so that is little. */
+function weightOf(bytes: number, entries: number): number {
+  return Math.max(framesIn(bytes) - 1, entries / ENTRIES_OF_A_FRAME, 1 / MESSAGES_OF_A_FRAME);
+}
+
+/** What is read, unless it is no message. */
+function unlessBad<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof BadMessage) return undefined;
+    throw error;
   }
 }
 
