@@ -1,19 +1,25 @@
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "@porchlight/core/clock";
 import fc from "fast-check";
 import { seedOf } from "../support/chance.ts";
+import { Lounge } from "../support/lounge.ts";
 import { oddFrames } from "../support/odd-frames.ts";
+import { oddMessages } from "../support/odd-messages.ts";
 import { type OddRequest, oddRequests } from "../support/odd-requests.ts";
 import { Raw } from "../support/raw.ts";
 import { isLong, runs } from "../support/runs.ts";
 import { ADMIN_TOKEN } from "../support/server.ts";
-import { left, noticed, Siege } from "../support/siege.ts";
-import { frameBytes } from "../support/websocket.ts";
+import { type Holdings, left, noticed, Siege } from "../support/siege.ts";
+import { frameBytes, OPCODE } from "../support/websocket.ts";
 
 const FRAMES = runs(25_000);
+const MESSAGES = runs(25_000);
 const BODIES = runs(25_000);
 const BATCH = 500;
 /** What the first batches leave behind is not held against those that follow: the share of all. */
 const WARM_UP = 0.2;
+/** Memory that is free is given back after less than this. */
+const GIVEN_BACK_MS = 2_000;
 const CONNECTIONS = 10;
 /** Fewer than a stream may get wrong before it is closed. */
 const FRAMES_A_STREAM = 15;
@@ -26,7 +32,7 @@ const TIMEOUT_MS = isLong ? 1_800_000 : 120_000;
 async function bombard<T>(
   { siege, name, count }: { siege: Siege; name: string; count: number },
   things: fc.Arbitrary<T>,
-  send: (batch: readonly T[]) => Promise<string[]>,
+  send: (batch: readonly T[]) => Promise<readonly string[]>,
 ): Promise<void> {
   const seed = seedOf();
   const batches = Math.ceil(count / BATCH);
@@ -40,12 +46,20 @@ async function bombard<T>(
     const faults = await send(fc.sample(things, { numRuns, seed: seed + batch }));
     if (faults.length > 0) expect({ seed, batch, faults }).toEqual({ seed, batch, faults: [] });
   }
-  const [calm, after] = [await siege.calm(), await siege.holdings()];
+  const [calm, after] = [await siege.calm(), await settled(siege)];
   console.log(`${name}: ${JSON.stringify({ seed, count, calm, before, after })}`);
   expect({ seed, faults: [...noticed(calm), ...left(before, after)] }).toEqual({
     seed,
     faults: [],
   });
+}
+
+/** What the server holds once it has given back what a collection has freed, which it does a moment later. */
+async function settled(siege: Siege): Promise<Holdings> {
+  const { failures } = await siege.holdings();
+  await new Promise<void>((resolve) => void systemClock().timer(GIVEN_BACK_MS, resolve));
+  const holdings = await siege.holdings();
+  return { ...holdings, failures: [...failures, ...holdings.failures] };
 }
 
 /** Calls `work` for each of the items, so many at a time. */
@@ -65,6 +79,15 @@ function portionsOf<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size),
   );
+}
+
+/** A ping, whose answer says that everything before it was dealt with. */
+function mark(index: number): Buffer {
+  return frameBytes({ opcode: OPCODE.ping, payload: markOf(index) });
+}
+
+function markOf(index: number): string {
+  return `mark ${index};`;
 }
 
 describe("generated input", () => {
@@ -88,6 +111,38 @@ describe("generated input", () => {
         return [];
       };
       await bombard({ siege, name: "frames", count: FRAMES }, oddFrames, send);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    `of ${MESSAGES} messages on Yjs sockets breaks nothing, and nobody else in the room notices`,
+    async () => {
+      await using siege = await Siege.start({ PORCHLIGHT_FRAME_RATE: "1000000" });
+      const lounge = await Lounge.open(siege, ["eve", "mallory"]);
+      await using neighbours = await lounge.meet();
+      /** Sends frames on a socket of their own; answers those that were left when it was closed. */
+      const sendSome = async (frames: readonly Buffer[]): Promise<readonly Buffer[]> => {
+        using raw = await lounge.intrude();
+        raw.send(Buffer.concat(frames.flatMap((frame, index) => [frame, mark(index)])));
+        raw.finish();
+        await Promise.race([raw.hears(markOf(frames.length - 1)), raw.ended]);
+        const { received } = raw;
+        const heard = frames.findLastIndex((_, index) => received.includes(markOf(index)));
+        // The next one has closed the socket, or swallowed what came behind it.
+        return frames.slice(heard + 2);
+      };
+      const send = async (frames: readonly Buffer[]): Promise<readonly string[]> => {
+        await each(portionsOf(frames, FRAMES_A_STREAM), CONNECTIONS, async (portion) => {
+          let rest: readonly Buffer[] = portion;
+          while (rest.length > 0) rest = await sendSome(rest);
+        });
+        await neighbours.settled();
+        return neighbours.faults;
+      };
+      const messages = oddMessages([neighbours.speakerId, neighbours.listenerId]);
+      await bombard({ siege, name: "messages", count: MESSAGES }, messages, send);
+      console.log(`sockets: ${lounge.intrusions}, talk: ${JSON.stringify(neighbours.talk)}`);
     },
     TIMEOUT_MS,
   );
