@@ -42,7 +42,7 @@ export interface AwarenessNews {
 /** What a receiver was last told of an entry. */
 export interface Face {
   text: string | null;
-  /** When it was last told. */
+  /** When all of them were last told. */
   at: number;
   /** The clock with which it appeared. */
   since: number;
@@ -52,6 +52,8 @@ export interface Face {
 export interface Client extends AwarenessClient {
   readonly openedAt: number;
   readonly entries: Set<Entry>;
+  /** Its own id: the first that it spoke for, or would have, had it not been somebody else's. */
+  ownId: number | undefined;
 }
 
 /** What a client says, and what was told of it. */
@@ -107,15 +109,25 @@ export class News implements AwarenessNews {
     this.tell(entry, to);
   }
 
-  /** Tells of an entry as it is. */
+  /** Tells of an entry as it is to all who may hear of it. */
   tell(entry: Entry, to: "others" | "own"): void {
+    entry[to].at = this.now;
+    this.tellSome(entry, to);
+  }
+
+  /** Tells of an entry as it is to some who have missed it: to all others it is as old as before. */
+  tellSome(entry: Entry, to: "others" | "own"): void {
     const { id, participant_id, client, echoes } = entry;
     const face = entry[to];
     const clock = this.#clock(to);
-    face.at = this.now;
     if (to === "own") echoes.push({ clock, text: face.text });
     if (echoes.length > MAX_ECHOES) echoes.shift();
     this.tellings.push({ id, clock, text: face.text, participant_id, client, to });
+  }
+
+  /** By id: the order in which they came about would tell who had only hidden from who came back. */
+  inOrder(): readonly AwarenessTelling[] {
+    return this.tellings.sort((a, b) => a.id - b.id);
   }
 
   /** An entry begins to be seen, and says that its person types. */

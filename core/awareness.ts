@@ -187,6 +187,7 @@ export class AwarenessRoom {
       device_id: deviceId,
       openedAt: now,
       entries: new Set(),
+      ownId: undefined,
     };
     this.#personOf(participantId).clients.add(client);
     this.touch(participantId);
@@ -204,7 +205,10 @@ export class AwarenessRoom {
     if (entry?.client === client) return saysNothingNew(entry, clock, isNull) ? "foreign" : "own";
     const holder = this.#holderOf(id, now);
     const isOthers = isStandIn(id) || (holder ?? client.participant_id) !== client.participant_id;
-    if (isOthers && clock > this.#clocks.others) return "forged";
+    const isHeard = clock <= this.#clocks.others;
+    if (isOthers && !isHeard && client.ownId !== id) return "forged";
+    // Who begins with somebody else's id by chance speaks for it in good faith, whatever its clock becomes.
+    if (isOthers && !isNull && !isStandIn(id)) client.ownId ??= id;
     if (isNull && isMistaken(entry, client, clock)) return "mistaken";
     if (isOthers || isNull) return "foreign";
     const isKnown = (holder ?? entry?.participant_id) === client.participant_id;
@@ -301,7 +305,7 @@ export class AwarenessRoom {
     for (const entry of this.#entries.values())
       for (const to of ["others", "own"] as const)
         if (entry[to].text !== null && entry[to].at <= now - FRESH_MS) news.tell(entry, to);
-    return news.tellings;
+    return news.inOrder();
   }
 
   /**
@@ -311,21 +315,38 @@ export class AwarenessRoom {
    */
   snapshot(now: number, goneSince: number = Number.POSITIVE_INFINITY): readonly AwarenessTelling[] {
     const news = new News(this.#clocks, now);
-    for (const entry of this.#entries.values())
-      if (entry.others.text !== null || entry.others.at >= goneSince) news.tell(entry, "others");
-    for (const { entry, until } of this.#reserved.values())
-      if (until >= goneSince + RESERVED_MS) news.tell(entry, "others");
-    return news.tellings;
+    for (const entry of this.#known())
+      if (entry.others.text !== null || entry.others.at >= goneSince)
+        news.tellSome(entry, "others");
+    return news.inOrder();
   }
 
   /** The entries of its person's other sockets, for a socket that speaks for an id; none before that. */
-  siblings(handle: AwarenessClient, now: number): readonly AwarenessTelling[] {
+  siblings(
+    handle: AwarenessClient,
+    now: number,
+    goneSince: number = Number.POSITIVE_INFINITY,
+  ): readonly AwarenessTelling[] {
     const client = clientOf(handle);
     const news = new News(this.#clocks, now);
-    if (this.hasId(client))
-      for (const entry of this.#personOf(client.participant_id).entries)
-        if (entry.client !== client && entry.own.text !== null) news.tell(entry, "own");
-    return news.tellings;
+    if (!this.hasId(client)) return [];
+    for (const entry of this.#known()) {
+      if (entry.participant_id !== client.participant_id || entry.client === client) continue;
+      if (entry.own.text !== null || entry.own.at >= goneSince) news.tellSome(entry, "own");
+    }
+    return news.inOrder();
+  }
+
+  /** What a socket says of its own id may be what its person's other tab was told of it, and handed on. */
+  isEcho(handle: AwarenessClient, { id, clock, text }: AwarenessSaid): boolean {
+    const entry = this.#entries.get(id);
+    return entry?.client === clientOf(handle) && isEcho(entry, clock, text);
+  }
+
+  /** Every entry, those that are gone and whose ids are kept among them. */
+  *#known(): Generator<Entry> {
+    yield* this.#entries.values();
+    for (const { entry } of this.#reserved.values()) yield entry;
   }
 
   get #isLarge(): boolean {
@@ -373,8 +394,11 @@ export class AwarenessRoom {
     if (known !== undefined && !isSame) this.#forget(known);
     if (!isSame) this.#succeed(person, client.device_id);
     const entry = known !== undefined && isSame ? known : newEntry(id, client.participant_id);
-    const replaced = entry.client;
-    replaced?.entries.delete(entry);
+    const before = entry.client;
+    before?.entries.delete(entry);
+    // A further id it only heard of from another tab: that is no reason to close it.
+    const replaced = before?.ownId === id ? before : undefined;
+    client.ownId ??= id;
     entry.client = client;
     entry.device_id = client.device_id;
     this.#lingering.delete(entry);
@@ -523,10 +547,14 @@ export class AwarenessRoom {
   }
 }
 
-/** An id of the person's is a socket's if it has none, and no other socket of theirs uses it; but whoever reconnects takes it over. */
+/**
+ * An id of the person's is a socket's if it has none, and it is no other socket's own; but whoever reconnects takes
+ * that over.
+ */
 function claimKnown(client: Client, entry: Entry | undefined, now: number): AwarenessClaim {
-  const isInUse = entry?.client !== undefined && now > client.openedAt + TAKEOVER_MS;
-  return client.entries.size === 0 && !isInUse ? "own" : "foreign";
+  const isInUse = entry?.client?.ownId === entry?.id && entry?.client !== undefined;
+  const mayTake = !isInUse || now <= client.openedAt + TAKEOVER_MS;
+  return client.entries.size === 0 && mayTake ? "own" : "foreign";
 }
 
 /** An id that the room does not know, or to others need not know, is whoever comes with it. */

@@ -61,7 +61,8 @@ export class YjsRoom implements Due {
   readonly #held = new Map<YjsSocket, number>();
   #isChanged = false;
   #toldAt = Number.NEGATIVE_INFINITY;
-  #refreshedAt: number;
+  readonly #phase: number;
+  #refreshAt: number;
 
   constructor(deps: YjsDeps, key: RoomKey, position: number, now: number) {
     const { tenant_id, room_id } = key;
@@ -70,7 +71,9 @@ export class YjsRoom implements Due {
     this.#deps = deps;
     this.#topic = `y/${tenant_id}/${room_id}`;
     this.#awareness = new AwarenessRoom(this.#topic, deps.rules);
-    this.#refreshedAt = now;
+    // At moments that do not depend on who came first, and not the same for all rooms.
+    this.#phase = Number(Bun.hash(this.#topic) % BigInt(REFRESH_MS));
+    this.#refreshAt = this.#refreshAfter(now);
   }
 
   /** How many sockets are in the room. */
@@ -166,6 +169,10 @@ export class YjsRoom implements Due {
     return { outcome, replaced: replaced && this.#sockets.get(replaced) };
   }
 
+  isEcho(client: AwarenessClient, said: AwarenessSaid): boolean {
+    return this.#awareness.isEcho(client, said);
+  }
+
   isSpeaking(client: AwarenessClient): boolean {
     return this.#awareness.isSpeaking(client);
   }
@@ -207,7 +214,7 @@ export class YjsRoom implements Due {
   nextAt(now: number): number | undefined {
     const due = [this.#awareness.nextAt(), ...this.#held.values()];
     if (this.#sockets.size > 0) {
-      due.push(this.#refreshedAt + REFRESH_MS);
+      due.push(this.#refreshAt);
       if (this.#isChanged) due.push(Math.max(now, this.#toldAt + this.#windowMs));
     }
     const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY));
@@ -226,7 +233,7 @@ export class YjsRoom implements Due {
     const facts = this.#deps.liveness.awarenessOf(this.key);
     const { tellings, typing } = this.#awareness.tell(facts, now);
     this.#tell(tellings);
-    if (now >= this.#refreshedAt + REFRESH_MS) this.#refresh(now);
+    if (now >= this.#refreshAt) this.#refresh(now);
     this.#catchUpAll(now);
     for (const socket of this.#bound) this.#tellSiblings(socket, now);
     this.#behind.clear();
@@ -245,7 +252,8 @@ export class YjsRoom implements Due {
     const batch = new EntryBatch(this.#awareness.snapshot(now, goneSince));
     for (const socket of this.#behind.keys()) {
       this.#bound.delete(socket);
-      this.#send(socket, batch.without(socket.participant_id, this.#siblingsOf(socket, now)));
+      const siblings = this.#siblingsOf(socket, now, goneSince);
+      this.#send(socket, batch.without(socket.participant_id, siblings));
       socket.socket.subscribe(this.#topic);
     }
   }
@@ -255,12 +263,16 @@ export class YjsRoom implements Due {
     if (siblings.length > 0) this.#send(socket, new EntryBatch(siblings).message);
   }
 
-  #siblingsOf({ client }: YjsSocket, now: number): readonly AwarenessTelling[] {
-    return client === undefined ? [] : this.#awareness.siblings(client, now);
+  #siblingsOf({ client }: YjsSocket, now: number, goneSince?: number): readonly AwarenessTelling[] {
+    return client === undefined ? [] : this.#awareness.siblings(client, now, goneSince);
+  }
+
+  #refreshAfter(now: number): number {
+    return (Math.floor((now - this.#phase) / REFRESH_MS) + 1) * REFRESH_MS + this.#phase;
   }
 
   #refresh(now: number): void {
-    this.#refreshedAt = now;
+    this.#refreshAt = this.#refreshAfter(now);
     this.#tell(this.#awareness.refresh(now));
     this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, NOTHING_NEW, []);
   }

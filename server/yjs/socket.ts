@@ -241,13 +241,15 @@ export class YjsSocket implements Connection<YjsClose> {
       if (claim !== "own") this.#pass(room, claim, now);
       // That there is nothing any more is heard however much was said before it.
       else if (isPaced || entry.isNull) isSaid = this.#say(room, client, entry) || isSaid;
-      else this.#holdBack(room, entry, now);
+      else this.#holdBack(room, client, entry, now);
     }
     // However many ids it speaks for, a message counts once.
     if (isSaid) this.#said.add(1, now);
   }
 
-  #holdBack(room: YjsRoom, entry: HeardEntry, now: number): void {
+  #holdBack(room: YjsRoom, client: AwarenessClient, entry: HeardEntry, now: number): void {
+    const { id, clock, text = "" } = entry;
+    if (room.isEcho(client, { id, clock, text })) return;
     // An id that waits is not its socket's yet, and counts as one all the same.
     if (!this.#heldBack.has(entry.id) && this.#heldBack.size >= MAX_AWARENESS_IDS) {
       this.#pass(room, "forged", now);

@@ -543,9 +543,11 @@ describe("AwarenessRoom ids", () => {
     expect(claimOf(lobby, lobby.bob, 1, clock)).toBe("foreign");
     expect(claimOf(lobby, lobby.bob, 1, 3)).toBe("foreign");
     expect(claimOf(lobby, lobby.bob, 1, clock + 1)).toBe("forged");
-    const eve = lobby.join("cy");
-    expect(claimOf(lobby, eve, 1, 1)).toBe("foreign");
-    expect(claimOf(lobby, eve, 1, Number.MAX_SAFE_INTEGER)).toBe("forged");
+    expect(claimOf(lobby, lobby.join("cy"), 1, Number.MAX_SAFE_INTEGER)).toBe("forged");
+    // Whoever has it by chance is not forging, also once its client has taken over the clock that it was told.
+    const loser = lobby.join("cy");
+    expect(claimOf(lobby, loser, 1, 1)).toBe("foreign");
+    expect(claimOf(lobby, loser, 1, clock + 1)).toBe("foreign");
     // The loser has no id, and is shown all the same.
     lobby.presence("cy", "online");
     lobby.wait(100);
@@ -635,6 +637,21 @@ describe("AwarenessRoom ids", () => {
     expect(claimOf(lobby, late, 1, 1)).toBe("foreign");
   });
 
+  test("that a socket only heard of from another tab go to that tab, and close nobody", () => {
+    const lobby = new Lobby();
+    const first = lobby.join("ann");
+    lobby.say(first, 1, {});
+    // It hears the second tab by a BroadcastChannel before that is connected.
+    expect(lobby.say(first, 11, { x: 1 })?.kind).toBe("bound");
+    lobby.wait(5_000);
+    const second = lobby.join("ann", "ann-phone");
+    lobby.wait(5_000);
+    expect(lobby.say(second, 11, { x: 2 })).toMatchObject({ kind: "bound", replaced: undefined });
+    lobby.tell();
+    expect(lobby.screen.states.get(11)).toMatchObject({ x: 2, device_id: "ann-phone" });
+    expect(claimOf(lobby, first, 11, NOW)).toBe("foreign");
+  });
+
   test("nobody can end others' entries; whoever takes one for gone that is there is mistaken", () => {
     const lobby = new Lobby();
     const ann = lobby.join("ann");
@@ -676,6 +693,23 @@ describe("AwarenessRoom snapshot()", () => {
       [1, "own"],
     ]);
     expect(idsOf(laptop)).toEqual([2, 11]);
+  });
+
+  test("leaves it to a refresh to tell everybody else: to them nothing is newer for it", () => {
+    const lobby = new Lobby();
+    lobby.say(lobby.join("ann"), 1, {});
+    lobby.tell();
+    lobby.now += 9_000;
+    lobby.room.snapshot(lobby.now);
+    lobby.now += 1_000;
+    expect(lobby.room.refresh(lobby.now).map(({ id }) => id)).toEqual([1, 2]);
+  });
+
+  test("is in the order of ids, which tells nobody who had only hidden", () => {
+    const lobby = new Lobby();
+    for (const id of [30, 10, 20]) lobby.say(lobby.join("ann", `d${id}`), id, {});
+    lobby.tell();
+    expect(lobby.room.snapshot(lobby.now).map(({ id }) => id)).toEqual([2, 10, 20, 30]);
   });
 
   test("has what is gone since a moment, for a socket that missed it", () => {

@@ -424,6 +424,27 @@ describe("several clients of y-websocket of one person", () => {
     await laptop.misses("ANN");
   });
 
+  test("in two tabs that open at once and also talk through the browser are both let live", async () => {
+    const { server, people } = await lounge(["ann", "bob"]);
+    await using _ = server;
+    const [ann, bob] = people as [Person, Person];
+    using b = await YjsClient.open(server, bob, "lounge");
+    using first = await YjsClient.open(server, ann, "lounge", { broadcastChannel: true });
+    first.say({ tab: 1 });
+    // It says something before it is connected: the first hears that, and hands it on.
+    using second = new YjsClient(server, ann, "lounge", { broadcastChannel: true });
+    second.say({ tab: 2 });
+    using third = new YjsClient(server, ann, "lounge", { broadcastChannel: true });
+    third.say({ tab: 3 });
+    for (const each of [second, third]) await each.synced();
+    for (const [x, each] of [first, second, third].entries()) {
+      each.say({ x });
+      await b.sees("ANN", ({ id, state }) => id === each.id && state.x === x);
+    }
+    for (const { provider } of [first, second, third]) expect(provider.shouldConnect).toBe(true);
+    expect(server.lines.filter(({ event }) => event === "yjs.closed")).toEqual([]);
+  });
+
   test("in two tabs that also talk through the browser keep their states, and are both seen", async () => {
     const { server, people } = await lounge(["ann", "bob"]);
     await using _ = server;
