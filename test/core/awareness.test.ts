@@ -510,6 +510,22 @@ describe("AwarenessRoom, of a socket that goes", () => {
     expect([...lobby.screen.states.keys()]).toEqual([]);
   });
 
+  test("ends what lingers of a device that signs off, and of no other and nobody else", () => {
+    const lobby = new Lobby();
+    const gone = [
+      [lobby.join("ann"), 1],
+      [lobby.join("ann", "ann-phone"), 11],
+      [lobby.join("cy", "ann-laptop"), 3],
+    ] as const;
+    lobby.presence("cy", "online");
+    for (const [client, id] of gone) lobby.say(client, id, {});
+    lobby.tell();
+    for (const [client] of gone) lobby.room.lose(client, lobby.now + GRACE);
+    lobby.room.signOff("ann", "ann-laptop");
+    lobby.tell();
+    expect([...lobby.screen.states.keys()].sort((a, b) => a - b)).toEqual([3, 11]);
+  });
+
   test("replaces one that lingers by a new id of the person in the same telling, first one of the same device", () => {
     const lobby = new Lobby();
     const [phone, laptop] = [lobby.join("ann", "ann-phone"), lobby.join("ann")];
