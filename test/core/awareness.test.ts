@@ -216,7 +216,12 @@ describe("AwarenessRoom, of a socket that says something", () => {
     expect(say(5, '{"x":0}')).toBeUndefined();
     expect(say(4, "null")).toBeUndefined();
     expect(say(6, '{"x":2}')).toBe("changed");
-    expect(say(told?.clock ?? 0, told?.text ?? "")).toBe("echoed");
+    const echo = { id: 1, clock: told?.clock ?? 0, text: told?.text ?? "" };
+    expect(lobby.room.isEcho(ann, echo)).toBe(true);
+    expect(lobby.room.isEcho(ann, { ...echo, text: '{"x":2}' })).toBe(false);
+    expect(lobby.room.isEcho(lobby.bob, echo)).toBe(false);
+    expect(lobby.room.isEcho(ann, { ...echo, id: 3 })).toBe(false);
+    expect(say(echo.clock, echo.text)).toBe("echoed");
     // From there the client counts on, and may by chance say something with a clock that was told.
     expect(say(told?.clock ?? 0, '{"x":2.5}')).toBe("changed");
     expect(say((told?.clock ?? 0) + 1, '{"x":3}')).toBe("changed");
