@@ -205,7 +205,8 @@ export class AwarenessRoom {
     if (entry?.client === client) return saysNothingNew(entry, clock, isNull) ? "foreign" : "own";
     const holder = this.#holderOf(id, now);
     const isOthers = isStandIn(id) || (holder ?? client.participant_id) !== client.participant_id;
-    const isHeard = clock <= this.#clocks.others;
+    // Not by what the room was told last: that somebody who hides was told something must not show.
+    const isHeard = clock <= Math.max(this.#clocks.others, Math.ceil(now));
     if (isOthers && !isHeard && client.ownId !== id) return "forged";
     // Who begins with somebody else's id by chance speaks for it in good faith, whatever its clock becomes.
     if (isOthers && !isNull && !isStandIn(id)) client.ownId ??= id;

@@ -575,6 +575,18 @@ describe("AwarenessRoom ids", () => {
     expect(lobby.screen.people.toSorted()).toEqual(["ANN", "CY"]);
   });
 
+  test("tell by what is forged nothing of whether somebody who hides was told something", () => {
+    const kinds = [false, true].map((joins) => {
+      const lobby = new Lobby();
+      lobby.say(lobby.join("ann"), 1, {});
+      const clock = lobby.tell().tellings[0]?.clock ?? 0;
+      lobby.wait(5_000);
+      if (joins) lobby.snapshot(lobby.join("cy"));
+      return claimOf(lobby, lobby.bob, 1, clock + 50);
+    });
+    expect(kinds).toEqual(["foreign", "foreign"]);
+  });
+
   test("of those who stand in are nobody's to speak for", () => {
     const lobby = new Lobby();
     const [id = 0] = lobby.screen.states.keys();
