@@ -1,5 +1,6 @@
+import { isJsonObject, type JsonObject, utf8Bytes } from "./json.ts";
 import type { PresenceState } from "./presence.ts";
-import type { JsonObject, Participant } from "./room-state.ts";
+import type { Participant } from "./room-state.ts";
 
 /** Ids from here on belong to the room: clients of Yjs have smaller ones, of 32 bits. */
 export const STAND_IN_IDS_FROM: number = 2 ** 32;
@@ -145,20 +146,18 @@ export class News implements AwarenessNews {
 
 /**
  * Reads what a client says of itself. Answers nothing where it is no JSON
- * object, nests more than 8 levels deep, or has an object of more than 32 keys
- * or with a key by which prototypes are changed.
+ * object, takes more than {@link MAX_AWARENESS_BYTES}, nests more than 8 levels
+ * deep, or has an object of more than 32 keys or with a key by which
+ * prototypes are changed.
  */
 export function readState(text: string): JsonObject | undefined {
+  if (utf8Bytes(text) > MAX_AWARENESS_BYTES) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) && fits(value, 1) ? value : undefined;
+    return isJsonObject(value) && fits(value, 1) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function fits(value: unknown, level: number): boolean {
@@ -179,7 +178,7 @@ export function textOf(entry: Entry, { member, presence, typing }: Seen): string
   if (state === undefined) return undefined;
   const { display_name, avatar_url } = member;
   const user = {
-    ...(isObject(state.user) ? state.user : NOTHING),
+    ...(isJsonObject(state.user) ? state.user : NOTHING),
     participant_id,
     display_name,
     avatar_url,

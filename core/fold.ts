@@ -1,10 +1,10 @@
 import type { ServerFrame } from "./frames.ts";
+import type { JsonObject } from "./json.ts";
 import type { EngagementMode, ResponseMode } from "./preferences.ts";
 import type { PresenceState } from "./presence.ts";
 import {
   type Call,
   type Engagement,
-  type JsonObject,
   type Member,
   type Participant,
   type Plan,

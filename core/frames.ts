@@ -1,6 +1,6 @@
 import type { ErrorCode } from "./errors.ts";
+import type { JsonObject } from "./json.ts";
 import type { PresenceState, Statement } from "./presence.ts";
-import type { JsonObject } from "./room-state.ts";
 import type { Timings } from "./timings.ts";
 
 /** The limits that concern a client. */

@@ -47,6 +47,7 @@ export {
 } from "./frames.ts";
 export { MAX_DEPTH, MAX_VALUES, parseInput, parseJson, type Schema } from "./input.ts";
 export { INDEFINITE_AT, isoOf, isoOrNull } from "./instant.ts";
+export type { JsonObject } from "./json.ts";
 export { type LivenessChange, LivenessRegister, type Moment } from "./liveness.ts";
 export { invitedEngagement, type RoomUse, roomRefusal } from "./membership.ts";
 export {
@@ -154,7 +155,6 @@ export {
   type Call,
   type Engagement,
   engagementOf,
-  type JsonObject,
   MEMBERSHIPS,
   type Member,
   type MemberFacts,

@@ -1,4 +1,5 @@
 import type { Fault } from "./errors.ts";
+import { isJsonObject } from "./json.ts";
 import { isLater, type Stamp, stampAfter } from "./registers.ts";
 
 export const LOCALES = ["en", "nl", "de"] as const;
@@ -195,7 +196,7 @@ export type PreferenceLeaf = readonly [path: string, value: unknown];
 export function preferenceLeaves(patch: object, prefix = ""): PreferenceLeaf[] {
   return Object.entries(patch).flatMap(([key, value]) => {
     if (value === undefined) return [];
-    return isObject(value)
+    return isJsonObject(value)
       ? preferenceLeaves(value, `${prefix}${key}.`)
       : [[`${prefix}${key}`, value] as const];
   });
@@ -214,12 +215,10 @@ function mergeObjects<T extends object>(base: T, patch: object): T {
   for (const [key, value] of Object.entries(patch)) {
     if (value === undefined) continue;
     const before = merged[key];
-    merged[key] = isObject(value) ? mergeObjects(isObject(before) ? before : {}, value) : value;
+    merged[key] = isJsonObject(value)
+      ? mergeObjects(isJsonObject(before) ? before : {}, value)
+      : value;
   }
   // Same keys, each with a value of the patch's or the base's own type.
   return merged as T;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import type { Fault } from "./errors.ts";
+import type { JsonObject } from "./json.ts";
 import type { PresenceState } from "./presence.ts";
-import type { JsonObject, Participant } from "./room-state.ts";
+import type { Participant } from "./room-state.ts";
 
 /** A participant in their own eyes. */
 export interface Me {

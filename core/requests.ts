@@ -3,6 +3,7 @@ import { CodedError, type Fault, invalid } from "./errors.ts";
 import type { ClientFrame } from "./frames.ts";
 import { isObject, parseInput, parseJson, type Schema } from "./input.ts";
 import { INDEFINITE_AT } from "./instant.ts";
+import { isJsonObject, type JsonObject, utf8Bytes } from "./json.ts";
 import {
   ENGAGEMENT_MODES,
   LOCALES,
@@ -16,7 +17,6 @@ import { type Activity, RESERVED_DEVICE_PREFIXES } from "./presence-register.ts"
 import type { ProfilePatch } from "./profile.ts";
 import {
   type Call,
-  type JsonObject,
   MEMBERSHIPS,
   type MemberFacts,
   NOTIFICATION_MODES,
@@ -99,7 +99,7 @@ const instant = z.pipe(
 const duration = z.int().check(z.minimum(0), z.maximum(MAX_DURATION_MS));
 // Not a record of unknown values: that would drop a key "__proto__" without a word.
 const object = z
-  .custom<JsonObject>((value) => isObject(value) && !Array.isArray(value), {
+  .custom<JsonObject>(isJsonObject, {
     error: ({ input }) => (input === undefined ? "is required" : "must be an object"),
   })
   .check(z.meta({ type: "object" }));
@@ -277,7 +277,7 @@ export function checkLeaves(patch: JsonObject): { leaves: PreferenceLeaf[]; faul
 /** A patch as patches of one leaf each; what has leaves of its own is taken apart. */
 function singlesOf(patch: JsonObject): JsonObject[] {
   return Object.entries(patch).flatMap(([key, value]): JsonObject[] => {
-    const isNested = key === "quiet_hours" && isObject(value) && !Array.isArray(value);
+    const isNested = key === "quiet_hours" && isJsonObject(value);
     if (!isNested) return [ownEntry(key, value)];
     return Object.entries(value).map(([inner, leaf]) => ({ [key]: ownEntry(inner, leaf) }));
   });
@@ -667,13 +667,4 @@ function isTimeZone(zone: string): boolean {
   } catch {
     return false;
   }
-}
-
-function utf8Bytes(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const point = character.codePointAt(0) ?? 0;
-    bytes += 1 + Number(point >= 0x80) + Number(point >= 0x800) + Number(point >= 0x10000);
-  }
-  return bytes;
 }

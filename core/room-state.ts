@@ -1,4 +1,5 @@
 import { isoOf, isoOrNull } from "./instant.ts";
+import type { JsonObject } from "./json.ts";
 import type { EngagementMode, ResponseMode } from "./preferences.ts";
 import type { PresenceState, VisibleState } from "./presence.ts";
 
@@ -24,9 +25,6 @@ export interface Participant {
   readonly participant_type: ParticipantType;
   readonly avatar_url: string | null;
 }
-
-/** A JSON object whose further keys are kept and passed on. */
-export type JsonObject = { readonly [key: string]: unknown };
 
 /** A plan of the host platform. */
 export interface Plan extends JsonObject {

@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
 import type { Schema } from "./input.ts";
+import type { JsonObject } from "./json.ts";
 import {
   ENGAGEMENT_MODES,
   type EngagementMode,
@@ -16,7 +17,7 @@ import {
   text,
   wholeNumber,
 } from "./requests.ts";
-import { type JsonObject, NOTIFICATION_MODES, type NotificationMode } from "./room-state.ts";
+import { NOTIFICATION_MODES, type NotificationMode } from "./room-state.ts";
 
 /** What the members of a room may send to it: each schema is the single definition of what is valid. */
 

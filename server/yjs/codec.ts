@@ -35,11 +35,6 @@ export class HeardEntry {
     this.isNull = to - from === 4 && isNullAt(json, from);
   }
 
-  /** How many bytes the state takes. */
-  get byteLength(): number {
-    return this.#to - this.#from;
-  }
-
   /** The state as text; nothing where it is no UTF-8. */
   get text(): string | undefined {
     try {
@@ -51,7 +46,8 @@ export class HeardEntry {
 
   /** The same, without the message that it came in. */
   kept(): HeardEntry {
-    return new HeardEntry(this, this.#json.slice(this.#from, this.#to), 0, this.byteLength);
+    const json = this.#json.slice(this.#from, this.#to);
+    return new HeardEntry(this, json, 0, json.byteLength);
   }
 }
 

@@ -3,7 +3,6 @@ import {
   type AwarenessClaim,
   type AwarenessClient,
   type AwarenessOutcome,
-  MAX_AWARENESS_BYTES,
   MAX_AWARENESS_IDS,
   YJS_CLOSE,
   type YjsClose,
@@ -272,10 +271,9 @@ export class YjsSocket implements Connection<YjsClose> {
 
   /** Answers whether it said something. */
   #say(room: YjsRoom, client: AwarenessClient, entry: HeardEntry): boolean {
-    const { id, clock, isNull, byteLength } = entry;
+    const { id, clock, isNull } = entry;
     this.#heldBack.delete(id);
-    const isLarge = byteLength > MAX_AWARENESS_BYTES;
-    const text = isNull ? null : isLarge ? undefined : entry.text;
+    const text = isNull ? null : entry.text;
     const { outcome, replaced } =
       text === undefined
         ? { outcome: { kind: "refused" } as const, replaced: undefined }

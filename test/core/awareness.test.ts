@@ -168,7 +168,7 @@ describe("AwarenessRoom, of a socket that says something", () => {
     expect(lobby.screen.states.get(1)).toMatchObject({ presence: "busy", typing: true });
   });
 
-  test("refuses what is no object, has a key too many, nests too deep, or reaches for a prototype", () => {
+  test("refuses what is no object, is too large, has a key too many, nests too deep, or reaches for a prototype", () => {
     const lobby = new Lobby();
     const ann = lobby.join("ann");
     lobby.say(ann, 1, { x: 1 });
@@ -181,6 +181,10 @@ describe("AwarenessRoom, of a socket that says something", () => {
       lobby.sayText(ann, { id: 1, clock: lobby.now, text })?.kind;
     lobby.now += 1;
     expect(kindOf(JSON.stringify(keys(32)))).toBe("changed");
+    // Counted in bytes of UTF-8: with as many characters the second has one byte more.
+    const sized = (text: string): string => `{"x":"${text.padEnd(MAX_AWARENESS_BYTES - 8)}"}`;
+    lobby.now += 1;
+    expect(kindOf(sized("e"))).toBe("changed");
     lobby.now += 1;
     expect(kindOf(JSON.stringify(nested(8)))).toBe("changed");
     for (const text of [
@@ -190,6 +194,7 @@ describe("AwarenessRoom, of a socket that says something", () => {
       "[]",
       '"x"',
       "true",
+      sized("é"),
       JSON.stringify(keys(33)),
       JSON.stringify({ x: [keys(33)] }),
       JSON.stringify(nested(9)),
