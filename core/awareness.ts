@@ -190,7 +190,6 @@ export class AwarenessRoom {
       ownId: undefined,
     };
     this.#personOf(participantId).clients.add(client);
-    this.touch(participantId);
     return client;
   }
 
@@ -293,7 +292,7 @@ export class AwarenessRoom {
   /** When {@link tell} next has something by itself. Calling it early does no harm. */
   nextAt(): number | undefined {
     const lingering = [...this.#lingering].map(({ lingersUntil }) => lingersUntil);
-    // All ids are kept equally long: the first is the first to be free again.
+    // The first to be free is near the front. What is behind it and free already is nobody's, and is forgotten later.
     const [reserved] = this.#reserved.values();
     const all = [this.#waitUntil, reserved?.until, ...lingering];
     const next = Math.min(...all.map((at) => at ?? Number.POSITIVE_INFINITY));
@@ -404,8 +403,7 @@ export class AwarenessRoom {
     entry.device_id = client.device_id;
     this.#lingering.delete(entry);
     entry.lingersUntil = undefined;
-    const reserved = this.#reserved.get(id);
-    if (reserved !== undefined) this.#release(id, reserved.entry);
+    this.#release(id);
     this.#entries.set(id, entry);
     person.entries.add(entry);
     client.entries.add(entry);
@@ -427,9 +425,9 @@ export class AwarenessRoom {
 
   #expire(now: number): void {
     for (const entry of this.#lingering) if ((entry.lingersUntil ?? now) <= now) this.#end(entry);
-    for (const [id, { entry, until }] of this.#reserved) {
+    for (const [id, { until }] of this.#reserved) {
       if (until > now) break;
-      this.#release(id, entry);
+      this.#release(id);
     }
   }
 
@@ -520,17 +518,21 @@ export class AwarenessRoom {
     this.#lingering.delete(entry);
     this.#entries.delete(id);
     person.entries.delete(entry);
+    // What is kept of it is whose it is, and when others were told.
     entry.text = "";
+    entry.echoes.length = 0;
     if (others.at === Number.NEGATIVE_INFINITY) return;
     this.#reserved.set(id, { entry, until: others.at + RESERVED_MS });
     person.reserved.add(id);
     const [oldest] = person.reserved;
-    if (person.reserved.size > MAX_RESERVED && oldest !== undefined) this.#release(oldest, entry);
+    if (person.reserved.size > MAX_RESERVED && oldest !== undefined) this.#release(oldest);
   }
 
-  /** An id is free again, or in use again. */
-  #release(id: number, { participant_id }: Entry): void {
-    const person = this.#personOf(participant_id);
+  /** An id is free again, or in use again. Does nothing when it is not kept. */
+  #release(id: number): void {
+    const reserved = this.#reserved.get(id);
+    if (reserved === undefined) return;
+    const person = this.#personOf(reserved.entry.participant_id);
     this.#reserved.delete(id);
     person.reserved.delete(id);
     this.#tidy(person);
