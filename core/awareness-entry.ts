@@ -75,15 +75,15 @@ export interface Entry {
   readonly echoes: { readonly clock: number; readonly text: string | null }[];
 }
 
-/** What the server says of whose entry it is. */
-export type Member = Pick<Participant, "display_name" | "avatar_url">;
+/** What the room says of whose an entry is. */
+export type AwarenessMember = Pick<Participant, "display_name" | "avatar_url">;
 
 /** The state of somebody of whom no client says anything. */
 export const NOTHING: JsonObject = {};
 
 /** How a person is seen. */
 export interface Seen {
-  readonly member: Member;
+  readonly member: AwarenessMember;
   readonly presence: PresenceState;
   readonly typing: boolean;
 }

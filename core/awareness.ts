@@ -1,5 +1,6 @@
 import {
   type AwarenessClient,
+  type AwarenessMember,
   type AwarenessNews,
   type AwarenessTelling,
   type Client,
@@ -7,7 +8,6 @@ import {
   isEcho,
   isMistaken,
   isStandIn,
-  type Member,
   News,
   NOTHING,
   newEntry,
@@ -22,6 +22,7 @@ import type { Timings } from "./timings.ts";
 
 export {
   type AwarenessClient,
+  type AwarenessMember,
   type AwarenessNews,
   type AwarenessTelling,
   MAX_AWARENESS_BYTES,
@@ -122,7 +123,7 @@ const ECHOED: AwarenessOutcome = { kind: "echoed" };
  * be told; {@link nextAt} is when it next has something by itself.
  */
 export class AwarenessRoom {
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, AwarenessMember>();
   readonly #people = new Map<string, Person>();
   readonly #entries = new Map<number, Entry>();
   /** Ids that nobody uses, and for whom they are kept until when. */
@@ -164,7 +165,7 @@ export class AwarenessRoom {
   }
 
   /** Somebody has joined the room, with these names, or no longer has. */
-  setMember(participantId: string, member: Member | undefined): void {
+  setMember(participantId: string, member: AwarenessMember | undefined): void {
     const wasLarge = this.#isLarge;
     if (member === undefined) this.#members.delete(participantId);
     else {
@@ -459,7 +460,7 @@ export class AwarenessRoom {
   }
 
   /** How others see a member; nothing where they do not. */
-  #seen(id: string, member: Member, facts: AwarenessFacts, now: number): Seen | undefined {
+  #seen(id: string, member: AwarenessMember, facts: AwarenessFacts, now: number): Seen | undefined {
     const presence = facts.told(id);
     if (presence === "offline") return undefined;
     if (facts.visible(id) !== "offline") return { member, presence, typing: facts.isTyping(id) };

@@ -150,7 +150,7 @@ export class Hub {
   }
 
   /** Closes a socket for a reason of its table. @param reason what the client reads, where it is not the table's. */
-  close<Why extends string>(
+  close<Why extends StreamClose | YjsClose>(
     connection: Connection & Connection<Why>,
     why: NoInfer<Why>,
     reason: string = connection.closes[why].reason,

@@ -1,4 +1,5 @@
-import type { Door } from "@porchlight/core";
+import type { Door, StreamClose } from "@porchlight/core";
+import type { YjsClose } from "@porchlight/core/awareness";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { Tally } from "./tally.ts";
 import { Vitals } from "./vitals.ts";
@@ -107,7 +108,7 @@ export class Metrics {
   }
 
   /** The server closes a socket. */
-  closed(why: string): void {
+  closed(why: StreamClose | YjsClose): void {
     this.#closings.add(why);
   }
 

@@ -1,7 +1,8 @@
-import type { Due, EventFrame, Participant } from "@porchlight/core";
+import type { Due, EventFrame } from "@porchlight/core";
 import {
   type AwarenessClaim,
   type AwarenessClient,
+  type AwarenessMember,
   type AwarenessOutcome,
   AwarenessRoom,
   type AwarenessRules,
@@ -36,8 +37,6 @@ export interface YjsDeps {
   readonly metrics: Metrics;
   readonly rules: AwarenessRules;
 }
-
-type Member = Pick<Participant, "display_name" | "avatar_url">;
 
 /** One room and its Yjs sockets: what core says of entries becomes messages, each encoded once. */
 export class YjsRoom implements Due {
@@ -99,13 +98,13 @@ export class YjsRoom implements Due {
     return this.#awareness.members();
   }
 
-  setMember(participant_id: string, member: Member | undefined): void {
+  setMember(participant_id: string, member: AwarenessMember | undefined): void {
     this.#awareness.setMember(participant_id, member);
     this.#isChanged = true;
   }
 
   /** Somebody's names are others now. */
-  rename(participant_id: string, member: Member): void {
+  rename(participant_id: string, member: AwarenessMember): void {
     if (this.has(participant_id)) this.setMember(participant_id, member);
   }
 
@@ -122,7 +121,9 @@ export class YjsRoom implements Due {
     this.#sockets.set(client, socket);
     const own = this.#people.get(participant_id) ?? new Set();
     this.#people.set(participant_id, own.add(socket));
-    this.catchUp(socket, Number.POSITIVE_INFINITY);
+    // It has heard of nobody who could be gone.
+    this.#behind.set(socket, Number.POSITIVE_INFINITY);
+    this.#isChanged = true;
     return client;
   }
 
@@ -177,15 +178,10 @@ export class YjsRoom implements Due {
     return this.#awareness.isSpeaking(client);
   }
 
-  /** Everything is to be told to a socket that missed some of it. @param goneSince what was gone before that it has dropped by itself. */
-  catchUp(socket: YjsSocket, goneSince: number): void {
-    this.#behind.set(socket, goneSince);
+  /** Everything is to be told to a socket that missed some of it, and what is gone that it can still hold. */
+  catchUp(socket: YjsSocket, now: number): void {
+    this.#behind.set(socket, now - DROPPED_MS);
     this.#isChanged = true;
-  }
-
-  /** The same, of a socket that is on the topic. */
-  catchUpAt(socket: YjsSocket, now: number): void {
-    this.catchUp(socket, now - DROPPED_MS);
   }
 
   /** A socket has said more than it may: it goes on at a later moment. */
@@ -195,9 +191,9 @@ export class YjsRoom implements Due {
 
   /** Closes every socket, or those of one person. */
   close(why: "not_member" | "no_such_room", participant_id?: string): void {
-    for (const socket of [...this.#sockets.values()])
-      if (socket.participant_id === (participant_id ?? socket.participant_id))
-        this.#deps.hub.close<typeof why>(socket, why);
+    const sockets =
+      participant_id === undefined ? this.#sockets.values() : this.#people.get(participant_id);
+    for (const socket of [...(sockets ?? [])]) this.#deps.hub.close<typeof why>(socket, why);
   }
 
   /** Follows something durable that happened in the room. */
@@ -205,7 +201,7 @@ export class YjsRoom implements Due {
     if (type === "swp.room.state" && deleted === true) this.close("no_such_room");
     if (type !== "swp.room.member" || typeof participant_id !== "string") return;
     // The frame has the member as the store knows it.
-    const joined = membership === "join" ? (member as { participant: Member }) : undefined;
+    const joined = membership === "join" ? (member as { participant: AwarenessMember }) : undefined;
     this.setMember(participant_id, joined?.participant);
     if (joined === undefined) this.close("not_member", participant_id);
   }

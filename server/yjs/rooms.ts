@@ -5,6 +5,7 @@ import {
   roomRefusal,
   type TypingChange,
 } from "@porchlight/core";
+import type { AwarenessMember } from "@porchlight/core/awareness";
 import { Alarm, type Clock } from "@porchlight/core/clock";
 import type { Announced } from "../announced.ts";
 import type { Teller } from "../liveness.ts";
@@ -130,7 +131,8 @@ export class YjsRooms implements Teller {
       if (frame.type !== "swp.participant.profile" || typeof participant_id !== "string") return;
       for (const room of this.#byMember.of(tenant_id, participant_id)) {
         if (stream_position <= room.position) continue;
-        room.rename(participant_id, participant as { display_name: string; avatar_url: null });
+        // The frame has the participant as the store knows them.
+        room.rename(participant_id, participant as AwarenessMember);
         this.schedule(room);
       }
       return;
@@ -138,7 +140,7 @@ export class YjsRooms implements Teller {
     const room = "room_id" in to ? this.find({ tenant_id, room_id: to.room_id }) : undefined;
     if (room === undefined || stream_position <= room.position) return;
     this.#follow(room, frame);
-    this.schedule(room);
+    if (this.find(room.key) === room) this.schedule(room);
   }
 
   /** A tenant is no more, and nobody of it is connected. */
@@ -190,6 +192,7 @@ export class YjsRooms implements Teller {
       this.#byMember.put(key.tenant_id, participant.id, room);
     }
     for (const announcement of missed) this.follow(announcement);
+    if (this.find(key) !== room) return;
     // Whoever it was loaded for may not come after all.
     this.#queue.set(room, this.#clock.elapsed() + UNUSED_MS);
     this.#alarm.by(this.#queue.nextAt());

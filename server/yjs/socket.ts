@@ -158,7 +158,7 @@ export class YjsSocket implements Connection<YjsClose> {
   drain(): void {
     const { hub, yjs, clock } = this.#deps;
     if (!hub.drained(this) || this.#room === undefined) return;
-    this.#room.catchUpAt(this, clock.elapsed());
+    this.#room.catchUp(this, clock.elapsed());
     yjs.schedule(this.#room);
   }
 
@@ -266,7 +266,7 @@ export class YjsSocket implements Connection<YjsClose> {
     // A client that takes others for gone, as after it slept, is told that they are not.
     if (claim !== "mistaken" || now < this.#remindedAt + SECOND_MS) return;
     this.#remindedAt = now;
-    room.catchUpAt(this, now);
+    room.catchUp(this, now);
   }
 
   /** Answers whether it said something. */
