@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { STAND_IN_IDS_FROM } from "@porchlight/core/awareness";
 import { systemClock } from "@porchlight/core/clock";
 import { Doc } from "yjs";
 import { Chance, seedOf } from "../support/chance.ts";
@@ -20,7 +21,6 @@ import {
 } from "../support/yjs-wire.ts";
 
 const LARGEST = Number.MAX_SAFE_INTEGER;
-const STAND_IN_IDS_FROM = 2 ** 32;
 /** Fewer than one person may have. */
 const SOCKETS = 30;
 /** More than the frames of five seconds. */

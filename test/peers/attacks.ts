@@ -2,12 +2,9 @@ import * as encoding from "lib0/encoding";
 import { Doc, encodeStateAsUpdate, encodeStateAsUpdateV2 } from "yjs";
 import { Chance } from "../support/chance.ts";
 import { frameBytes, OPCODE } from "../support/websocket.ts";
-import { awarenessMessage, type Intruder } from "./intruder.ts";
+import { awareness, MESSAGE, SYNC, sync } from "../support/yjs-wire.ts";
+import type { Intruder } from "./intruder.ts";
 
-const SYNC = 0;
-const STEP_1 = 0;
-const UPDATE = 2;
-const AWARENESS = 1;
 const HUGE = Number.MAX_SAFE_INTEGER;
 const ID = 4_000_000_000;
 const SEED = 1;
@@ -40,16 +37,16 @@ const FRAMES: readonly (readonly [name: string, bytes: Buffer])[] = [
 /** What is wrong for the protocol of y-websocket. */
 const MESSAGES: readonly (readonly [name: string, message: Uint8Array])[] = [
   ["message type 99", Uint8Array.of(99)],
-  ["sync message 9", Uint8Array.of(SYNC, 9, 0)],
-  ["a varint cut off", Uint8Array.of(AWARENESS, 0x80)],
-  ["a varint of 12 bytes", Uint8Array.of(AWARENESS, ...Array(11).fill(0xff), 1)],
-  ["an overlong varint", Uint8Array.of(AWARENESS, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 0)],
-  ["a length of 2^53 - 1", varints(AWARENESS, HUGE)],
+  ["sync message 9", Uint8Array.of(MESSAGE.sync, 9, 0)],
+  ["a varint cut off", Uint8Array.of(MESSAGE.awareness, 0x80)],
+  ["a varint of 12 bytes", Uint8Array.of(MESSAGE.awareness, ...Array(11).fill(0xff), 1)],
+  ["an overlong varint", Uint8Array.of(MESSAGE.awareness, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 0)],
+  ["a length of 2^53 - 1", varints(MESSAGE.awareness, HUGE)],
   ["2^53 - 1 entries", inAwareness(HUGE)],
   ["an entry cut off", inAwareness(1, ID)],
   [
     "a clock above 2^53",
-    Uint8Array.of(AWARENESS, 14, 1, 1, ...Array(8).fill(0xff), 0x7f, 2, 0x7b, 0x7d),
+    Uint8Array.of(MESSAGE.awareness, 14, 1, 1, ...Array(8).fill(0xff), 0x7f, 2, 0x7b, 0x7d),
   ],
   ["a state that is no JSON", state("{")],
   ["a state that is no UTF-8", state(Uint8Array.of(0x22, 0xff, 0xfe, 0x22))],
@@ -62,10 +59,10 @@ const MESSAGES: readonly (readonly [name: string, message: Uint8Array])[] = [
   ["JSON 30,000 levels deep", state(deep(30_000))],
   ["64 KiB and 1 byte", sized(65_537)],
   ["10,000 client ids in a message", manyIds(10_000)],
-  ["a state vector of nonsense", sync(STEP_1, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f))],
-  ["an update cut off", sync(UPDATE, sample().v1.subarray(0, 9))],
-  ["an update in V2", sync(UPDATE, sample().v2)],
-  ["an update that says it has 2^53 - 1 structs", sync(UPDATE, varints(1, HUGE, ID, 0))],
+  ["a state vector of nonsense", sync(SYNC.step1, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f))],
+  ["an update cut off", sync(SYNC.update, sample().v1.subarray(0, 9))],
+  ["an update in V2", sync(SYNC.update, sample().v2)],
+  ["an update that says it has 2^53 - 1 structs", sync(SYNC.update, varints(1, HUGE, ID, 0))],
 ];
 
 /** Everything that is tried, each on a socket of its own. */
@@ -93,11 +90,11 @@ function varints(...numbers: readonly number[]): Uint8Array {
 /** A message about awareness with these numbers in it, and nothing after them. */
 function inAwareness(...numbers: readonly number[]): Uint8Array {
   const body = varints(...numbers);
-  return Buffer.concat([varints(AWARENESS, body.length), body]);
+  return Buffer.concat([varints(MESSAGE.awareness, body.length), body]);
 }
 
 function state(text: string | Uint8Array): Uint8Array {
-  return awarenessMessage([{ id: ID, clock: 1, text }]);
+  return awareness([{ id: ID, clock: 1, text }]);
 }
 
 function deep(levels: number): string {
@@ -112,11 +109,7 @@ function sized(bytes: number): Uint8Array {
 
 function manyIds(count: number): Uint8Array {
   const ids = Array.from({ length: count }, (_, index) => ID + index);
-  return awarenessMessage(ids.map((id) => ({ id, clock: 1, text: "{}" })));
-}
-
-function sync(kind: number, body: Uint8Array): Uint8Array {
-  return Buffer.concat([varints(SYNC, kind, body.length), body]);
+  return awareness(ids.map((id) => ({ id, clock: 1, text: "{}" })));
 }
 
 /** A small document, in both encodings. */
@@ -142,7 +135,7 @@ function randomUpdates(count: number): Uint8Array[] {
     const update = index % 2 === 0 ? randomBytes(chance) : v1.slice();
     for (let change = 0; change < 3; change += 1)
       update[chance.below(update.length)] = chance.below(256);
-    return sync(UPDATE, update);
+    return sync(SYNC.update, update);
   });
 }
 

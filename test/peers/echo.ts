@@ -2,11 +2,10 @@ import * as decoding from "lib0/decoding";
 import * as encoding from "lib0/encoding";
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import { Doc } from "yjs";
+import { MESSAGE } from "../support/yjs-wire.ts";
 import { socketUrl } from "./client.ts";
 import { addressed, tokenMessage } from "./intruder.ts";
 import type { Door } from "./server.ts";
-
-const AWARENESS = 1;
 
 /**
  * A client that says again whatever it hears, as y-websocket does, and
@@ -48,7 +47,7 @@ export class Echo implements Disposable {
   #hear(message: Uint8Array): void {
     const decoder = decoding.createDecoder(message);
     if (this.#door.speaks === "hocuspocus") decoding.readVarString(decoder);
-    if (decoding.readVarUint(decoder) !== AWARENESS) return;
+    if (decoding.readVarUint(decoder) !== MESSAGE.awareness) return;
     applyAwarenessUpdate(this.awareness, decoding.readVarUint8Array(decoder), this);
   }
 
@@ -57,7 +56,7 @@ export class Echo implements Disposable {
     this.sent += 1;
     this.#send(
       encoding.encode((encoder) => {
-        encoding.writeVarUint(encoder, AWARENESS);
+        encoding.writeVarUint(encoder, MESSAGE.awareness);
         encoding.writeVarUint8Array(encoder, encodeAwarenessUpdate(this.awareness, ids));
       }),
     );

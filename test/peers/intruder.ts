@@ -1,24 +1,15 @@
 import * as encoding from "lib0/encoding";
 import { Raw, upgradeOf } from "../support/raw.ts";
 import { frameBytes, OPCODE } from "../support/websocket.ts";
+import { awareness, MESSAGE, type WireEntry } from "../support/yjs-wire.ts";
 import { type Client, socketUrl } from "./client.ts";
 import type { Door } from "./server.ts";
 import { heard, within } from "./waiting.ts";
 
-const AWARENESS = 1;
-const AUTH = 2;
 const TOKEN = 0;
 const OPEN_WITHIN_MS = 1_000;
 const TAKEN_WITHIN_MS = 500;
 const MARK_WITHIN_MS = 1_000;
-
-/** What a message says of one client. */
-export interface Said {
-  readonly id: number;
-  readonly clock: number;
-  /** As it is written, be it JSON or not. */
-  readonly text: string | Uint8Array;
-}
 
 /** A connection that sends any bytes at all, and answers nothing. */
 export class Intruder implements Disposable {
@@ -55,8 +46,8 @@ export class Intruder implements Disposable {
   }
 
   /** Says something of clients, whoever they are. */
-  say(...entries: readonly Said[]): void {
-    this.message(awarenessMessage(entries));
+  say(...entries: readonly WireEntry[]): void {
+    this.message(awareness(entries));
   }
 
   /** Says something of itself, and waits until all of these have heard it, and so whatever was said before; or until it is shut out. */
@@ -96,23 +87,8 @@ export function addressed({ speaks, room }: Door, message: Uint8Array): Uint8Arr
 /** What begins a connection to Hocuspocus: no token is asked for, but it has to be said that there is none. */
 export function tokenMessage(): Uint8Array {
   return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, AUTH);
+    encoding.writeVarUint(encoder, MESSAGE.auth);
     encoding.writeVarUint(encoder, TOKEN);
     encoding.writeVarString(encoder, "");
-  });
-}
-
-export function awarenessMessage(entries: readonly Said[]): Uint8Array {
-  const body = encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, entries.length);
-    for (const { id, clock, text } of entries) {
-      encoding.writeVarUint(encoder, id);
-      encoding.writeVarUint(encoder, clock);
-      encoding.writeVarUint8Array(encoder, Buffer.from(text));
-    }
-  });
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, AWARENESS);
-    encoding.writeVarUint8Array(encoder, body);
   });
 }

@@ -101,7 +101,7 @@ describe("the published client of y-websocket, in a process of its own", () => {
       await pass(AFTERMATH_MS);
       const flashes = bob.child.lines.slice(before).filter((line) => line.includes(`${ann.id}`));
       expect(flashes).toEqual([]);
-      // Nor does it take anybody for gone.
+      // Those it could not hear of meanwhile it takes for gone once, and no more.
       expect(ann.child.lines.filter((line) => /"removed":\[\d/.test(line)).length).toBeLessThan(2);
     },
     TIMEOUT_MS,

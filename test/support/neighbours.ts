@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { STAND_IN_IDS_FROM } from "@porchlight/core/awareness";
 import { systemClock } from "@porchlight/core/clock";
 import { WebsocketProvider } from "y-websocket";
 import { Doc, encodeStateAsUpdate } from "yjs";
@@ -8,8 +9,6 @@ import { Arrivals } from "./arrivals.ts";
 const PACE_MS = 20;
 /** A word that is not heard for so long is lost. */
 const LOST_MS = 10_000;
-/** Ids from here on stand in for people without a client. */
-const STAND_IN_IDS_FROM = 2 ** 32;
 /** Theirs are the same each time, so that a seed makes the same messages about them. */
 const CLIENT_IDS = { listener: 3_000_000_001, speaker: 3_000_000_002 } as const;
 const EMPTY_UPDATE_BYTES = 2;

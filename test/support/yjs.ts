@@ -4,6 +4,7 @@ import * as Y from "yjs";
 import { Arrivals } from "./arrivals.ts";
 import type { Person, TestServer } from "./server.ts";
 import type { Closed } from "./stream.ts";
+import { MESSAGE, SYNC, sync } from "./yjs-wire.ts";
 
 /** An entry as somebody sees it. */
 export interface SeenEntry {
@@ -23,9 +24,8 @@ export interface Flicker {
   readonly id: number;
 }
 
-const SYNC = 0;
 /** Asks what there is of an empty document. */
-const SYNC_STEP_1 = Uint8Array.of(SYNC, 0, 1, 0);
+const SYNC_STEP_1 = sync(SYNC.step1, Uint8Array.of(0));
 
 interface Options {
   readonly device_id?: string;
@@ -147,7 +147,7 @@ export class YjsClient implements Disposable {
     const { ws } = this.provider;
     const answered = new Promise<void>((resolve) => {
       ws?.addEventListener("message", ({ data }) => {
-        if (new Uint8Array(data as ArrayBuffer)[0] === SYNC) resolve();
+        if (new Uint8Array(data as ArrayBuffer)[0] === MESSAGE.sync) resolve();
       });
     });
     ws?.send(SYNC_STEP_1);
