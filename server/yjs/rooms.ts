@@ -192,7 +192,6 @@ export class YjsRooms implements Teller {
       this.#byMember.put(key.tenant_id, participant.id, room);
     }
     for (const announcement of missed) this.follow(announcement);
-    if (this.find(key) !== room) return;
     // Whoever it was loaded for may not come after all.
     this.#queue.set(room, this.#clock.elapsed() + UNUSED_MS);
     this.#alarm.by(this.#queue.nextAt());

@@ -56,14 +56,18 @@ export class Delays {
     await turn();
   }
 
-  /** From now on what is named waits: `reached` says when something does, `release` lets all of it go on. */
+  /**
+   * From now on what is named waits: `reached` says when something does, `release` lets all of it go on, except what
+   * came after the next call of this.
+   */
   hold(what: Delayed): { readonly reached: Promise<void>; readonly release: () => void } {
     const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    this.#held.set(what, { reached: reached.resolve, released: released.promise });
+    const held = { reached: reached.resolve, released: released.promise };
+    this.#held.set(what, held);
     return {
       reached: reached.promise,
       release: () => {
-        this.#held.delete(what);
+        if (this.#held.get(what) === held) this.#held.delete(what);
         released.resolve();
       },
     };
