@@ -74,9 +74,11 @@ export async function withPage<T>(
     closing ??= browser.close();
     return closing;
   };
-  AbortSignal.timeout(timeoutMs).addEventListener("abort", close);
   try {
-    return await use(await browser.newPage());
+    // Playwright does not bear that a browser is closed while it makes a page: time counts from then on.
+    const page = await browser.newPage();
+    AbortSignal.timeout(timeoutMs).addEventListener("abort", close);
+    return await use(page);
   } catch (cause) {
     throw new Error(`Cannot run on Chromium: ${cause}`, { cause });
   } finally {

@@ -127,7 +127,7 @@ describe("GET /v1/stream?since=", () => {
     await server.room("lounge", [ann, bob]);
     const since = await say(server, bob);
     const text = "x".repeat(50_000);
-    for (let missed = 0; missed < 400; missed += 1) await say(server, bob, text);
+    await Promise.all(Array.from({ length: 400 }, () => say(server, bob, text)));
     using slow = await RawStream.open(server, ann.token, { since: String(since) });
     slow.pause();
     await server.clock.advance(60_000);
