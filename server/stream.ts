@@ -243,6 +243,7 @@ export class StreamSocket implements Connection<StreamClose> {
       tenant_id: this.tenant_id,
       participant_id: this.participant_id,
       source: this.device_id,
+      isGone: () => this.#source === undefined,
     };
     publishTyping(this.#deps, by, frame).catch((error: unknown) => this.#refuse(error, frame.type));
   }

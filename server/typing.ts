@@ -5,11 +5,12 @@ import type { PersonKey } from "./store/store.ts";
 
 /**
  * Publishes or ends a typing signal, whichever door it came through.
+ * @param by.isGone whether its socket is no more: what it typed ended with it.
  * @returns whether others are told: not in rooms above `typing_max_members`.
  */
 export async function publishTyping(
   { shell, store, liveness }: Pick<Deps, "shell" | "store" | "liveness">,
-  by: PersonKey & { source: string },
+  by: PersonKey & { source: string; isGone?: () => boolean },
   { room_id, typing }: { room_id: string; typing: boolean },
 ): Promise<boolean> {
   const { tenant_id, participant_id, source } = by;
@@ -17,6 +18,7 @@ export async function publishTyping(
   if (found === undefined) throw noSuch("room");
   const refused = roomRefusal(found.room, found.viewer, "act");
   if (refused !== undefined) throw roomError(refused);
+  if (by.isGone?.() === true) return false;
   const fanout = found.room.member_count <= shell.config.limits.typing_max_members;
   if (fanout) liveness.type({ tenant_id, participant_id, room_id, source }, typing);
   else {

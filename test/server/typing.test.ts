@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { Delays, hesitantly } from "../support/hesitant.ts";
 import { TestServer } from "../support/server.ts";
 import type { Frame } from "../support/stream.ts";
+import { YjsClient } from "../support/yjs.ts";
 
 /** What a list of frames says of typing. */
 function typingIn(frames: readonly Frame[]): unknown[] {
@@ -234,6 +236,30 @@ describe("a wall clock that is set", () => {
       expect(typingIn(await bobHears.heard())).not.toContain(false);
       await server.clock.advance(1);
       expect(typingIn(await bobHears.heard())).toEqual([false]);
+    }
+  });
+});
+
+describe("typing that is heard while the store is far away", () => {
+  test("ends with the connection through which it was said", async () => {
+    const delays = new Delays();
+    await using server = await TestServer.start({ open: hesitantly(delays.of) });
+    const [ann, bob] = [await server.person("ann"), await server.person("bob")];
+    const room_id = await server.room("lounge", [ann, bob]);
+    const bobHears = await bob.stream();
+    for (const door of ["stream", "Yjs"]) {
+      const client = await YjsClient.open(server, ann, room_id);
+      const stream = await ann.stream();
+      const asked = delays.hold("read room");
+      if (door === "Yjs") client.say({ typing: true });
+      else stream.send({ type: "typing", room_id, typing: true });
+      await asked.reached;
+      client.destroy();
+      await stream.close();
+      asked.release();
+      expect([door, typingIn(await bobHears.heard())]).toEqual([door, []]);
+      await server.clock.advance(5_000);
+      expect([door, typingIn(await bobHears.heard())]).toEqual([door, []]);
     }
   });
 });
