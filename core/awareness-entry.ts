@@ -67,6 +67,8 @@ export interface Entry {
   state: JsonObject | undefined;
   /** The state as it came. */
   text: string;
+  /** How many bytes that is in UTF-8. */
+  bytes: number;
   heardClock: number;
   lingersUntil: number | undefined;
   readonly others: Face;
@@ -195,6 +197,7 @@ export function newEntry(id: number, participant_id: string): Entry {
     device_id: null,
     state: undefined,
     text: "",
+    bytes: 0,
     heardClock: 0,
     lingersUntil: undefined,
     others: { text: null, at: Number.NEGATIVE_INFINITY, since: 0 },

@@ -8,6 +8,7 @@ import {
   isEcho,
   isMistaken,
   isStandIn,
+  MAX_AWARENESS_BYTES,
   News,
   NOTHING,
   newEntry,
@@ -17,6 +18,7 @@ import {
   standInId,
   textOf,
 } from "./awareness-entry.ts";
+import { utf8Bytes } from "./json.ts";
 import type { PresenceState, VisibleState } from "./presence.ts";
 import type { Timings } from "./timings.ts";
 
@@ -32,6 +34,8 @@ export { YJS_CLOSE, type YjsClose } from "./frames.ts";
 
 /** Ids that one socket can have at once. */
 export const MAX_AWARENESS_IDS = 16;
+/** All that one person's sockets say in a room takes at most so many bytes: as much as one of them may say. */
+const MAX_PERSON_BYTES: number = MAX_AWARENESS_IDS * MAX_AWARENESS_BYTES;
 /** An id stays its person's for so long after others were last told of it. */
 const RESERVED_MS = 600_000;
 /** Ids that are kept for one person who no longer uses them; of more, the oldest are given up. */
@@ -130,6 +134,8 @@ export class AwarenessRoom {
   readonly #reserved = new Map<number, { readonly entry: Entry; readonly until: number }>();
   readonly #unsettled = new Set<string>();
   readonly #lingering = new Set<Entry>();
+  /** Sockets whose own id is somebody else's. */
+  readonly #losers = new Set<Client>();
   /** The last clock told of a person to others, and to the person. */
   readonly #clocks = { others: 0, own: 0 };
   readonly #name: string;
@@ -208,8 +214,7 @@ export class AwarenessRoom {
     // Not by what the room was told last: that somebody who hides was told something must not show.
     const isHeard = clock <= Math.max(this.#clocks.others, Math.ceil(now));
     if (isOthers && !isHeard && client.ownId !== id) return "forged";
-    // Who begins with somebody else's id by chance speaks for it in good faith, whatever its clock becomes.
-    if (isOthers && !isNull && !isStandIn(id)) client.ownId ??= id;
+    if (isOthers && !isNull) this.#lose(client, id, clock);
     if (isNull && isMistaken(entry, client, clock)) return "mistaken";
     if (isOthers || isNull) return "foreign";
     const isKnown = (holder ?? entry?.participant_id) === client.participant_id;
@@ -226,11 +231,12 @@ export class AwarenessRoom {
     if (text === null) return this.#silence(own, clock);
     const isRenewal = before !== undefined && own?.text === text;
     const state = isRenewal ? before : readState(text);
-    if (state === undefined) return REFUSED;
+    if (state === undefined || !this.#hasRoomFor(client, own, text)) return REFUSED;
     const { entry, replaced } = own === undefined ? this.#bind(client, id) : { entry: own };
     entry.heardClock = clock;
     entry.state = state;
     entry.text = text;
+    entry.bytes = utf8Bytes(text);
     if (!isRenewal) this.touch(client.participant_id);
     // Who begins to speak is found to type once others see them: see `typing` of the news.
     const typing = before && typingOf(before.typing === true, state.typing === true);
@@ -338,6 +344,27 @@ export class AwarenessRoom {
     return news.inOrder();
   }
 
+  /** The sockets to which not all is told as it is: see {@link asHeardBy}. */
+  losers(): Iterable<AwarenessClient> {
+    return this.#losers;
+  }
+
+  /**
+   * What others are told, as a socket is to be told it: a client whose own id is somebody else's would take their
+   * entry for its own, and is told it under another id.
+   */
+  asHeardBy(
+    handle: AwarenessClient,
+    tellings: readonly AwarenessTelling[],
+  ): readonly AwarenessTelling[] {
+    const { ownId } = clientOf(handle);
+    if (!this.#losers.has(clientOf(handle)) || tellings.every(({ id }) => id !== ownId))
+      return tellings;
+    return tellings.map((each) =>
+      each.id === ownId ? { ...each, id: this.#aliasOf(each) } : each,
+    );
+  }
+
   /** What a socket says of its own id may be what its person's other tab was told of it, and handed on. */
   isEcho(handle: AwarenessClient, { id, clock, text }: AwarenessSaid): boolean {
     const entry = this.#entries.get(id);
@@ -378,6 +405,29 @@ export class AwarenessRoom {
     return person;
   }
 
+  /**
+   * A socket begins with an id that is somebody else's: by chance, and in good faith, whatever its clock becomes. One
+   * that repeats what it was told has a clock with which it was told.
+   */
+  #lose(client: Client, id: number, clock: number): void {
+    const entry = this.#entries.get(id) ?? this.#reserved.get(id)?.entry;
+    if (isStandIn(id) || client.ownId !== undefined || clock >= (entry?.others.since ?? 0)) return;
+    client.ownId = id;
+    this.#losers.add(client);
+  }
+
+  #aliasOf({ id, participant_id }: AwarenessTelling): number {
+    return standInId(JSON.stringify([this.#name, participant_id, id]));
+  }
+
+  /** Whether a person may say so much besides what their other ids say. What lingers gives way. */
+  #hasRoomFor({ participant_id }: Client, own: Entry | undefined, text: string): boolean {
+    let bytes = utf8Bytes(text);
+    for (const entry of this.#personOf(participant_id).entries)
+      if (entry !== own && entry.client !== undefined) bytes += entry.bytes;
+    return bytes <= MAX_PERSON_BYTES;
+  }
+
   #silence(entry: Entry | undefined, clock: number): AwarenessOutcome {
     if (entry?.state === undefined) return REFUSED;
     const typing = typingOf(entry.state.typing === true, false);
@@ -392,7 +442,7 @@ export class AwarenessRoom {
     const known = this.#entries.get(id);
     const isSame = known?.participant_id === client.participant_id;
     // Others have not heard of it for long: to them it is free, and must not show that somebody hidden has it.
-    if (known !== undefined && !isSame) this.#forget(known);
+    if (known !== undefined && !isSame) this.#dispossess(known);
     if (!isSame) this.#succeed(person, client.device_id);
     const entry = known !== undefined && isSame ? known : newEntry(id, client.participant_id);
     const before = entry.client;
@@ -400,6 +450,7 @@ export class AwarenessRoom {
     // A further id it only heard of from another tab: that is no reason to close it.
     const replaced = before?.ownId === id ? before : undefined;
     client.ownId ??= id;
+    if (client.ownId === id) this.#losers.delete(client);
     entry.client = client;
     entry.device_id = client.device_id;
     this.#lingering.delete(entry);
@@ -411,6 +462,12 @@ export class AwarenessRoom {
     return { entry, replaced };
   }
 
+  #dispossess(entry: Entry): void {
+    const { id, client } = entry;
+    if (client?.ownId === id) this.#losers.add(client);
+    this.#forget(entry);
+  }
+
   /** A new id takes the place of one that lingers, of the same device if there is one. */
   #succeed({ entries }: Person, device_id: string): void {
     const lingering = [...entries].filter(({ lingersUntil }) => lingersUntil !== undefined);
@@ -420,6 +477,7 @@ export class AwarenessRoom {
 
   #part(client: Client): void {
     client.entries.clear();
+    this.#losers.delete(client);
     this.#personOf(client.participant_id).clients.delete(client);
     this.touch(client.participant_id);
   }
@@ -521,6 +579,7 @@ export class AwarenessRoom {
     person.entries.delete(entry);
     // What is kept of it is whose it is, and when others were told.
     entry.text = "";
+    entry.bytes = 0;
     entry.echoes.length = 0;
     if (others.at === Number.NEGATIVE_INFINITY) return;
     this.#reserved.set(id, { entry, until: others.at + RESERVED_MS });

@@ -209,6 +209,28 @@ describe("AwarenessRoom, of a socket that says something", () => {
     expect(MAX_AWARENESS_BYTES).toBe(4_096);
   });
 
+  test("takes no more from all of a person's sockets together than from one", () => {
+    const lobby = new Lobby();
+    const large = `{"x":"${"x".repeat(MAX_AWARENESS_BYTES - 8)}"}`;
+    const say = (client: AwarenessClient, id: number, text: string): string | undefined => {
+      lobby.now += 1;
+      return lobby.sayText(client, { id, clock: lobby.now, text })?.kind;
+    };
+    const [laptop, phone] = [lobby.join("ann"), lobby.join("ann", "ann-phone")];
+    for (let id = 101; id <= 116; id += 1) expect(say(laptop, id, large)).toBe("bound");
+    expect(say(phone, 201, "{}")).toBe("refused");
+    // As much for as much fits, and others are not concerned.
+    expect(say(laptop, 101, large.replace("x", "y"))).toBe("changed");
+    expect(say(lobby.join("cy"), 301, large)).toBe("bound");
+    expect(say(laptop, 101, "{}")).toBe("changed");
+    expect(say(phone, 201, '{"x":1}')).toBe("bound");
+    expect(say(laptop, 101, large)).toBe("refused");
+    // Of a connection that was lost as much may come back, with other ids.
+    lobby.room.lose(laptop, lobby.now + GRACE);
+    const again = lobby.join("ann");
+    for (let id = 401; id < 416; id += 1) expect(say(again, id, large)).toBe("bound");
+  });
+
   test("passes over what is older than what it said, and its own entry when another tab hands it on", () => {
     const lobby = new Lobby();
     const ann = lobby.join("ann");
@@ -578,6 +600,49 @@ describe("AwarenessRoom ids", () => {
     lobby.presence("cy", "online");
     lobby.wait(100);
     expect(lobby.screen.people.toSorted()).toEqual(["ANN", "CY"]);
+  });
+
+  test("that are somebody else's by chance are told to their loser under another id, as long as they are", () => {
+    const lobby = new Lobby();
+    const ann = lobby.join("ann");
+    lobby.say(ann, 1, { x: 1 });
+    const [told] = lobby.tell().tellings;
+    const [cy, echoing] = [lobby.join("cy"), lobby.join("cy", "cy-phone")];
+    expect([...lobby.room.losers()]).toEqual([]);
+    expect(claimOf(lobby, cy, 1, 1)).toBe("foreign");
+    // Whoever repeats what they were told has not begun with it.
+    expect(claimOf(lobby, echoing, 1, told?.clock ?? 0)).toBe("foreign");
+    expect([...lobby.room.losers()]).toEqual([cy]);
+    const others = lobby.room.snapshot(lobby.now);
+    const heard = lobby.room.asHeardBy(cy, others);
+    const alias = heard[0]?.id ?? 0;
+    expect(alias).toBeGreaterThanOrEqual(STAND_IN_IDS_FROM);
+    expect(heard).toEqual(others.map((each) => ({ ...each, id: each.id === 1 ? alias : each.id })));
+    for (const client of [echoing, ann, lobby.bob])
+      expect(lobby.room.asHeardBy(client, others)).toBe(others);
+    lobby.room.leave(ann);
+    lobby.presence("ann", "offline");
+    const gone = lobby.room.asHeardBy(cy, lobby.room.snapshot(lobby.now, 0));
+    expect(gone.map(({ id, text }) => [id, text])).toContainEqual([alias, null]);
+    // What was kept for Ann is Cy's once it is kept no longer.
+    lobby.wait(TEN_MINUTES);
+    expect(lobby.say(cy, 1, {})?.kind).toBe("bound");
+    expect([...lobby.room.losers()]).toEqual([]);
+  });
+
+  test("of somebody who has long appeared offline are whoever's comes, and are told to neither as their own", () => {
+    const lobby = new Lobby();
+    const cy = lobby.join("cy");
+    lobby.say(cy, 1, {});
+    lobby.tell();
+    const ann = lobby.join("ann");
+    expect(lobby.say(ann, 1, {})?.kind).toBe("bound");
+    lobby.tell();
+    expect([...lobby.room.losers()]).toEqual([cy]);
+    const told = lobby.room.asHeardBy(cy, lobby.room.snapshot(lobby.now));
+    expect(told.map(({ id }) => id)).not.toContain(1);
+    lobby.room.leave(cy);
+    expect([...lobby.room.losers()]).toEqual([]);
   });
 
   test("tell by what is forged nothing of whether somebody who hides was told something", () => {
