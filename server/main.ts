@@ -205,6 +205,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     liveness,
     metrics,
     rules: { coalesce_ms: config.timings.coalesce_ms, awareness_max_members },
+    frame_max_bytes: config.limits.frame_max_bytes,
   });
   liveness.alsoTell(yjs);
   const notifications = new Notifications({ clock, hub, store, log, metrics });

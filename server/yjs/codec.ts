@@ -11,6 +11,10 @@ const UPDATE = 2;
 const PERMISSION_DENIED = 0;
 /** A number below 2^53 takes so many bytes at most, 7 bits in each. */
 const MAX_UINT_BYTES = 8;
+/** An entry takes at least a byte each for its id, its clock and the length of its state. */
+const MIN_ENTRY_BYTES = 3;
+/** What comes before the entries of a message takes at most so many bytes: its kind, its length and their number. */
+const MAX_HEAD_BYTES = 11;
 
 /** `null` in UTF-8. */
 const [N, U, L] = [0x6e, 0x75, 0x6c];
@@ -99,52 +103,95 @@ export function readMessage(bytes: Uint8Array): YjsMessage {
   return type === AWARENESS ? readAwareness(reader) : { type: "other" };
 }
 
-/** Entries in one piece, each encoded once, from which those of a person can be left out. */
+/** A message of awareness, and how many entries it has. */
+export interface EntryMessage {
+  readonly bytes: Uint8Array;
+  readonly entries: number;
+}
+
+/**
+ * Entries in as few messages as they fit in, each encoded once, from which those of a person can be left out. No message
+ * is longer than one that may come back: clients repeat what they hear, in one piece.
+ */
 export class EntryBatch {
-  readonly #body: Buffer;
-  readonly #count: number;
-  /** By person, where their entries stand. */
-  readonly #shares = new Map<string, { readonly from: number; to: number; count: number }>();
+  readonly #maxBytes: number;
+  readonly #parts: Part[] = [];
 
-  constructor(tellings: readonly AwarenessTelling[]) {
-    const entries: Buffer[] = [];
-    let at = 0;
+  constructor(tellings: readonly AwarenessTelling[], maxBytes: number) {
+    this.#maxBytes = maxBytes;
     for (const [person, own] of Map.groupBy(tellings, ({ participant_id }) => participant_id)) {
-      const share = { from: at, to: at, count: own.length };
-      for (const telling of own) {
-        const entry = encodeEntry(telling);
-        entries.push(entry);
-        share.to += entry.byteLength;
+      const entries = own.map(encodeEntry);
+      const bytes = entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      // What is told of one person is in one message where it can be: an id takes the place of another at once.
+      if (!this.#parts.at(-1)?.fits(bytes, maxBytes)) this.#parts.push(new Part());
+      for (const entry of entries) {
+        if (!this.#parts.at(-1)?.fits(entry.byteLength, maxBytes)) this.#parts.push(new Part());
+        this.#parts.at(-1)?.add(person, entry);
       }
-      at = share.to;
-      this.#shares.set(person, share);
     }
-    this.#body = Buffer.concat(entries, at);
-    this.#count = tellings.length;
   }
 
-  /** The message that has all of them. */
-  get message(): Uint8Array {
-    return messageOf(this.#count, [this.#body]);
+  /** The messages that have all of them. */
+  get messages(): readonly EntryMessage[] {
+    return this.#parts.map((part) => part.message);
   }
 
-  /** The message that has all but a person's, and further ones; nothing where there is nothing to say. */
-  without(participantId: string, further: readonly AwarenessTelling[]): Uint8Array | undefined {
-    const { from, to, count } = this.#shares.get(participantId) ?? { from: 0, to: 0, count: 0 };
-    const left = this.#count - count + further.length;
-    if (left === 0) return undefined;
-    const { byteLength } = this.#body;
-    const [before, after] = [this.#body.subarray(0, from), this.#body.subarray(to, byteLength)];
-    return messageOf(left, [before, after, ...further.map(encodeEntry)]);
+  /** The messages that have all but a person's, and further ones. */
+  without(
+    participantId: string,
+    further: readonly AwarenessTelling[] = [],
+  ): readonly EntryMessage[] {
+    const messages = this.#parts.flatMap((part) => part.without(participantId) ?? []);
+    return further.length === 0
+      ? messages
+      : [...messages, ...new EntryBatch(further, this.#maxBytes).messages];
   }
 }
 
-function messageOf(count: number, entries: readonly Uint8Array[]): Uint8Array {
+/** Entries of one message. */
+class Part {
+  readonly #entries: Buffer[] = [];
+  #bytes = 0;
+  /** By person, where their entries stand, which follow one another. */
+  readonly #shares = new Map<string, { readonly from: number; to: number; count: number }>();
+  #message: EntryMessage | undefined;
+
+  fits(bytes: number, maxBytes: number): boolean {
+    return this.#bytes + bytes <= maxBytes - MAX_HEAD_BYTES;
+  }
+
+  add(person: string, entry: Buffer): void {
+    const share = this.#shares.get(person) ?? { from: this.#bytes, to: this.#bytes, count: 0 };
+    this.#entries.push(entry);
+    this.#bytes += entry.byteLength;
+    share.to = this.#bytes;
+    share.count += 1;
+    this.#shares.set(person, share);
+  }
+
+  get message(): EntryMessage {
+    this.#message ??= messageOf(this.#entries.length, this.#entries);
+    return this.#message;
+  }
+
+  /** The message without a person's entries; nothing where there are no others. */
+  without(person: string): EntryMessage | undefined {
+    const share = this.#shares.get(person);
+    if (share === undefined) return this.message;
+    const count = this.#entries.length - share.count;
+    if (count === 0) return undefined;
+    const { bytes } = this.message;
+    const at = bytes.byteLength - this.#bytes;
+    return messageOf(count, [bytes.subarray(at, at + share.from), bytes.subarray(at + share.to)]);
+  }
+}
+
+function messageOf(count: number, entries: readonly Uint8Array[]): EntryMessage {
   let length = sizeOf(count);
   for (const { byteLength } of entries) length += byteLength;
   const head = Buffer.allocUnsafe(sizeOf(AWARENESS) + sizeOf(length) + sizeOf(count));
   writeUint(head, count, writeUint(head, length, writeUint(head, AWARENESS, 0)));
-  return Buffer.concat([head, ...entries]);
+  return { bytes: Buffer.concat([head, ...entries]), entries: count };
 }
 
 function encodeEntry({ id, clock, text }: AwarenessTelling): Buffer {
@@ -186,12 +233,12 @@ function readSync(reader: Reader): YjsMessage {
 function readAwareness(outer: Reader): YjsMessage {
   const reader = outer.part(outer.uint());
   const count = reader.uint();
+  if (count > reader.left / MIN_ENTRY_BYTES) throw new BadMessage("There are fewer entries");
   return { type: "awareness", count, entries: () => readEntries(reader, count) };
 }
 
 function readEntries(reader: Reader, count: number): HeardEntry[] {
   const entries: HeardEntry[] = [];
-  // What is declared need not be there: each turn reads some bytes, or throws.
   for (let read = 0; read < count; read += 1) {
     const said = { id: reader.uint(), clock: reader.uint() };
     const length = reader.uint();
@@ -212,6 +259,10 @@ class Reader {
     this.bytes = bytes;
     this.at = from;
     this.#end = end;
+  }
+
+  get left(): number {
+    return this.#end - this.at;
   }
 
   /** A number of 7 bits a byte, the lowest first. @throws {BadMessage} where it ends too early, or is longer than any need be. */

@@ -13,7 +13,7 @@ import type { Hub } from "../hub.ts";
 import type { Liveness } from "../liveness.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RoomKey } from "../store/store.ts";
-import { EntryBatch, NOTHING_NEW } from "./codec.ts";
+import { EntryBatch, type EntryMessage, NOTHING_NEW } from "./codec.ts";
 import type { YjsSocket } from "./socket.ts";
 
 /**
@@ -36,6 +36,8 @@ export interface YjsDeps {
   readonly liveness: Liveness;
   readonly metrics: Metrics;
   readonly rules: AwarenessRules;
+  /** How long a message may be that comes from a client. */
+  readonly frame_max_bytes: number;
 }
 
 /** One room and its Yjs sockets: what core says of entries becomes messages, each encoded once. */
@@ -45,13 +47,13 @@ export class YjsRoom implements Due {
   readonly key: RoomKey;
   /** What was announced up to this position was known when the room was read. */
   readonly position: number;
-  /** Bytes told so far to whoever listens: as many may come back, from clients that repeat what they hear. */
-  bytesTold = 0;
   readonly #deps: YjsDeps;
   readonly #topic: string;
   readonly #awareness: AwarenessRoom;
   readonly #sockets = new Map<AwarenessClient, YjsSocket>();
   readonly #people = new Map<string, Set<YjsSocket>>();
+  /** Sockets that are told nothing before they have said which id is theirs, or until this moment has come. */
+  readonly #silent = new Map<YjsSocket, number>();
   /** Sockets that are to be told everything, and since when what is gone. */
   readonly #behind = new Map<YjsSocket, number>();
   /** Sockets that speak for an id since the last telling. */
@@ -114,17 +116,23 @@ export class YjsRoom implements Due {
     this.#isChanged = true;
   }
 
-  /** Takes in a socket, which is told everything. */
+  /** Takes in a socket, which is told everything once it has {@link spoken}. */
   enter(socket: YjsSocket, now: number): AwarenessClient {
     const { participant_id, device_id } = socket;
     const client = this.#awareness.join(participant_id, device_id, now);
     this.#sockets.set(client, socket);
     const own = this.#people.get(participant_id) ?? new Set();
     this.#people.set(participant_id, own.add(socket));
+    this.#silent.set(socket, now + this.#deps.rules.coalesce_ms);
+    return client;
+  }
+
+  /** A socket has said something: if that was the first, it is told everything now. */
+  spoken(socket: YjsSocket): void {
+    if (!this.#silent.delete(socket)) return;
     // It has heard of nobody who could be gone.
     this.#behind.set(socket, Number.POSITIVE_INFINITY);
     this.#isChanged = true;
-    return client;
   }
 
   /** A socket is gone. Does nothing when it already is. @param lingersUntil set when it was lost without a word. */
@@ -135,6 +143,7 @@ export class YjsRoom implements Due {
     const own = this.#people.get(client.participant_id);
     own?.delete(socket);
     if (own?.size === 0) this.#people.delete(client.participant_id);
+    this.#silent.delete(socket);
     this.#behind.delete(socket);
     this.#bound.delete(socket);
     this.#held.delete(socket);
@@ -180,6 +189,7 @@ export class YjsRoom implements Due {
 
   /** Everything is to be told to a socket that missed some of it, and what is gone that it can still hold. */
   catchUp(socket: YjsSocket, now: number): void {
+    if (this.#silent.has(socket)) return;
     this.#behind.set(socket, now - DROPPED_MS);
     this.#isChanged = true;
   }
@@ -208,7 +218,9 @@ export class YjsRoom implements Due {
 
   /** When {@link run} is to be called next; nothing when nobody is there and nothing is due. */
   nextAt(now: number): number | undefined {
-    const due = [this.#awareness.nextAt(), ...this.#held.values()];
+    // Who came first has been silent longest.
+    const [silentUntil] = this.#silent.values();
+    const due = [this.#awareness.nextAt(), silentUntil, ...this.#held.values()];
     if (this.#sockets.size > 0) {
       due.push(this.#refreshAt);
       if (this.#isChanged) due.push(Math.max(now, this.#toldAt + this.#windowMs));
@@ -224,11 +236,12 @@ export class YjsRoom implements Due {
       this.#held.delete(socket);
       socket.goOn(now);
     }
+    for (const [socket, until] of this.#silent) if (until <= now) this.spoken(socket);
     this.#isChanged = false;
     this.#toldAt = now;
     const facts = this.#deps.liveness.awarenessOf(this.key);
     const { tellings, typing } = this.#awareness.tell(facts, now);
-    this.#tell(tellings);
+    this.#tell(tellings, now);
     if (now >= this.#refreshAt) this.#refresh(now);
     this.#catchUpAll(now);
     for (const socket of this.#bound) this.#tellSiblings(socket, now);
@@ -245,18 +258,33 @@ export class YjsRoom implements Due {
   #catchUpAll(now: number): void {
     if (this.#behind.size === 0) return;
     const goneSince = Math.min(...this.#behind.values());
-    const batch = new EntryBatch(this.#awareness.snapshot(now, goneSince));
+    const all = this.#awareness.snapshot(now, goneSince);
+    const batch = this.#batchOf(all);
     for (const socket of this.#behind.keys()) {
       this.#bound.delete(socket);
       const siblings = this.#siblingsOf(socket, now, goneSince);
-      this.#send(socket, batch.without(socket.participant_id, siblings));
+      this.#send(
+        socket,
+        this.#asHeardBy(socket, all, batch).without(socket.participant_id, siblings),
+        now,
+      );
       socket.socket.subscribe(this.#topic);
     }
   }
 
+  /** The same tellings encoded for one socket, to which some of it may be told otherwise. */
+  #asHeardBy(
+    { client }: YjsSocket,
+    tellings: readonly AwarenessTelling[],
+    batch: EntryBatch,
+  ): EntryBatch {
+    const heard = client === undefined ? tellings : this.#awareness.asHeardBy(client, tellings);
+    return heard === tellings ? batch : this.#batchOf(heard);
+  }
+
   #tellSiblings(socket: YjsSocket, now: number): void {
     const siblings = this.#siblingsOf(socket, now);
-    if (siblings.length > 0) this.#send(socket, new EntryBatch(siblings).message);
+    if (siblings.length > 0) this.#send(socket, this.#batchOf(siblings).messages, now);
   }
 
   #siblingsOf({ client }: YjsSocket, now: number, goneSince?: number): readonly AwarenessTelling[] {
@@ -269,37 +297,58 @@ export class YjsRoom implements Due {
 
   #refresh(now: number): void {
     this.#refreshAt = this.#refreshAfter(now);
-    this.#tell(this.#awareness.refresh(now));
+    this.#tell(this.#awareness.refresh(now), now);
     this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, NOTHING_NEW, []);
   }
 
-  /** Tells everybody: who is concerned themself hears it without what is theirs. */
-  #tell(tellings: readonly AwarenessTelling[]): void {
+  /** Tells everybody: whom some of it concerns hears it without what is theirs. */
+  #tell(tellings: readonly AwarenessTelling[], now: number): void {
     if (tellings.length === 0 || this.#sockets.size === 0) return;
     const { others = [], own = [] } = Object.groupBy(tellings, ({ to }) => to);
-    const batch = new EntryBatch(others);
-    const people = new Set(tellings.map(({ participant_id }) => participant_id));
-    const concerned = [...people].flatMap((id) => [...(this.#people.get(id) ?? [])]);
+    const batch = this.#batchOf(others);
+    const concerned = this.#concernedBy(tellings);
     for (const socket of concerned) {
-      if (this.#behind.has(socket)) continue;
+      if (this.#behind.has(socket) || this.#silent.has(socket)) continue;
       const { participant_id, client } = socket;
       const hearsOwn = client !== undefined && this.#awareness.hasId(client);
       const theirs = own.filter(
         (each) => hearsOwn && each.participant_id === participant_id && each.client !== client,
       );
-      this.#send(socket, batch.without(participant_id, theirs));
+      this.#send(
+        socket,
+        this.#asHeardBy(socket, others, batch).without(participant_id, theirs),
+        now,
+      );
     }
-    if (others.length === 0) return;
-    const { message } = batch;
-    this.#deps.metrics.frame("awareness");
-    this.bytesTold += message.byteLength;
-    this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, message, concerned);
+    for (const message of batch.messages) {
+      this.#deps.metrics.frame("awareness");
+      for (const socket of this.#sockets.values())
+        if (!concerned.has(socket)) socket.told(message, now);
+      this.#deps.hub.publishLive(this.key.tenant_id, this.#topic, message.bytes, [...concerned]);
+    }
   }
 
-  #send(socket: YjsSocket, message: Uint8Array | undefined): void {
-    if (message === undefined) return;
-    this.#deps.metrics.frame("awareness");
-    socket.bytesTold += message.byteLength;
-    this.#deps.hub.sendLive(socket, message);
+  /** The sockets of those of whom something is told, and those to which not all is told as it is. */
+  #concernedBy(tellings: readonly AwarenessTelling[]): Set<YjsSocket> {
+    const concerned = new Set<YjsSocket>();
+    for (const { participant_id } of tellings)
+      for (const socket of this.#people.get(participant_id) ?? []) concerned.add(socket);
+    for (const loser of this.#awareness.losers()) {
+      const socket = this.#sockets.get(loser);
+      if (socket !== undefined) concerned.add(socket);
+    }
+    return concerned;
+  }
+
+  #batchOf(tellings: readonly AwarenessTelling[]): EntryBatch {
+    return new EntryBatch(tellings, this.#deps.frame_max_bytes);
+  }
+
+  #send(socket: YjsSocket, messages: readonly EntryMessage[], now: number): void {
+    for (const message of messages) {
+      this.#deps.metrics.frame("awareness");
+      socket.told(message, now);
+      this.#deps.hub.sendLive(socket, message.bytes);
+    }
   }
 }

@@ -35,6 +35,7 @@ export class YjsRooms implements Teller {
   readonly #store: Store;
   readonly #announced: Announced;
   readonly #deps: YjsDeps;
+  #isStopped = false;
 
   constructor(deps: YjsDeps & { clock: Clock; store: Store; announced: Announced }) {
     const { clock } = deps;
@@ -92,7 +93,7 @@ export class YjsRooms implements Teller {
   schedule(room: YjsRoom): void {
     const now = this.#clock.elapsed();
     const dueAt = room.nextAt(now);
-    if (dueAt === undefined) return;
+    if (dueAt === undefined || this.#isStopped) return;
     if (dueAt > now) {
       this.#queue.setAtLatest(room, dueAt);
       this.#alarm.by(this.#queue.nextAt());
@@ -151,6 +152,7 @@ export class YjsRooms implements Teller {
 
   /** Tells nothing more. */
   stop(): void {
+    this.#isStopped = true;
     this.#alarm.stop();
     this.#ready.clear();
   }

@@ -10,7 +10,7 @@ import {
 import type { ServerWebSocket } from "bun";
 import type { Caller } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { Count, Flow, framesIn } from "../flow.ts";
+import { Allowance, Count, Flow, framesIn, framesInAwareness } from "../flow.ts";
 import type { Connection } from "../hub.ts";
 import { errorFields } from "../log.ts";
 import type { RoomKey } from "../store/store.ts";
@@ -19,6 +19,7 @@ import {
   BadMessage,
   denial,
   EMPTY_DOCUMENT,
+  type EntryMessage,
   type HeardEntry,
   readMessage,
   type YjsMessage,
@@ -38,9 +39,8 @@ const RETRY_AFTER_MS = 5_000;
  * for dead and comes back at once; when it does go it says so before that, by null.
  */
 const GONE_CODE = 1000;
-/** Of awareness that repeats nothing, so many messages count as a frame, and so many entries, however small they are. */
-const MESSAGES_OF_A_FRAME = 16;
-const ENTRIES_OF_A_FRAME = 64;
+/** What a client was told it may repeat for so long at least: one that stood still does so when it goes on. */
+const REPEATED_WINDOW_MS = 30_000;
 
 /** A socket that is not let in: accepted and closed, so that a browser can read why. */
 export class RefusedYjsSocket {
@@ -79,8 +79,6 @@ export class YjsSocket implements Connection<YjsClose> {
   readonly expires_at: number | undefined;
   readonly device_id: string;
   readonly instance: string;
-  /** Bytes told to this socket alone. */
-  bytesTold = 0;
   readonly #deps: Deps;
   readonly #session = crypto.randomUUID();
   readonly #flow = new Flow();
@@ -89,10 +87,10 @@ export class YjsSocket implements Connection<YjsClose> {
   #room: YjsRoom | undefined;
   #client: AwarenessClient | undefined;
   #source: OpenSource | undefined;
-  #bytesBefore = 0;
-  #bytesRepeated = 0;
   readonly #said = new Count(SECOND_MS);
   readonly #forged = new Count(FORGED_WINDOW_MS);
+  /** Clients repeat whatever they are told: as much as that is no flood. */
+  readonly #repeatable = new Allowance(REPEATED_WINDOW_MS);
   #remindedAt = Number.NEGATIVE_INFINITY;
   /** By client id, what came last of what was too much. */
   readonly #heldBack = new Map<number, HeardEntry>();
@@ -180,11 +178,17 @@ export class YjsSocket implements Connection<YjsClose> {
   type(how: "start" | "renew" | "stop"): void {
     const { tenant_id, participant_id, room_id, device_id: source } = this;
     const signal = { tenant_id, participant_id, room_id, source };
+    const by = { ...signal, isGone: () => this.#source === undefined };
     if (how === "renew") this.#deps.liveness.renewTyping(signal);
     else
-      publishTyping(this.#deps, signal, { room_id, typing: how === "start" }).catch(
-        (error: unknown) => this.#drop(error),
+      publishTyping(this.#deps, by, { room_id, typing: how === "start" }).catch((error: unknown) =>
+        this.#drop(error),
       );
+  }
+
+  /** It is told a message. */
+  told({ bytes: { byteLength }, entries }: EntryMessage, now: number): void {
+    this.#repeatable.give(framesInAwareness({ bytes: byteLength, entries }), now);
   }
 
   /** What it said beyond what it may is heard now. */
@@ -198,7 +202,6 @@ export class YjsSocket implements Connection<YjsClose> {
   #enter(room: YjsRoom, { state, idle_for_ms }: YjsOpening): void {
     const { yjs, clock } = this.#deps;
     this.#room = room;
-    this.#bytesBefore = room.bytesTold;
     this.#client = room.enter(this, clock.elapsed());
     this.#signOn({ state, idle_for_ms });
     this.#log("yjs.opened", {});
@@ -219,14 +222,13 @@ export class YjsSocket implements Connection<YjsClose> {
     { count, entries: read }: Extract<YjsMessage, { type: "awareness" }>,
     bytes: number,
   ): void {
-    // Clients repeat whatever they are told: as much as that is no flood.
-    const told = room.bytesTold - this.#bytesBefore + this.bytesTold;
-    const isRepeated = this.#bytesRepeated + bytes <= told;
-    if (isRepeated) this.#bytesRepeated += bytes;
-    else if (this.#isTooMuch(weightOf(bytes, count))) return;
+    const now = this.#deps.clock.elapsed();
+    const frames = framesInAwareness({ bytes, entries: count });
+    if (!this.#repeatable.take(frames, now) && this.#isTooMuch(frames)) return;
     const entries = unlessBad(read);
     if (entries === undefined) this.#close("bad_message");
-    else this.#hearEntries(room, entries, this.#deps.clock.elapsed());
+    else this.#hearEntries(room, entries, now);
+    room.spoken(this);
     this.#deps.yjs.schedule(room);
   }
 
@@ -234,10 +236,14 @@ export class YjsSocket implements Connection<YjsClose> {
     const client = this.#client;
     const isPaced = this.#said.add(0, now) < MESSAGES_PER_SECOND;
     let isSaid = false;
+    let own = 0;
     for (const entry of entries) {
       if (client === undefined || this.#room !== room) return;
       const claim = room.claim(client, entry, now);
+      own += Number(claim === "own");
       if (claim !== "own") this.#pass(room, claim, now);
+      // No client says more of itself at once than it can have ids.
+      else if (own > MAX_AWARENESS_IDS) this.#pass(room, "forged", now);
       // That there is nothing any more is heard however much was said before it.
       else if (isPaced || entry.isNull) isSaid = this.#say(room, client, entry) || isSaid;
       else this.#holdBack(room, client, entry, now);
@@ -372,11 +378,6 @@ export class YjsSocket implements Connection<YjsClose> {
       ...fields,
     });
   }
-}
-
-/** As how many frames awareness counts. Who says too much of itself is not closed but heard less, so that is little. */
-function weightOf(bytes: number, entries: number): number {
-  return Math.max(framesIn(bytes) - 1, entries / ENTRIES_OF_A_FRAME, 1 / MESSAGES_OF_A_FRAME);
 }
 
 /** What is read, unless it is no message. */

@@ -5,6 +5,7 @@ import { Doc } from "yjs";
 import { Chance, seedOf } from "../support/chance.ts";
 import { Lounge, type Outcome } from "../support/lounge.ts";
 import type { Neighbours } from "../support/neighbours.ts";
+import type { Raw } from "../support/raw.ts";
 import { isLong, runs } from "../support/runs.ts";
 import { left, Siege } from "../support/siege.ts";
 import { closeIn, closing, frameBytes, OPCODE } from "../support/websocket.ts";
@@ -58,6 +59,16 @@ function slanders({ speakerId, listenerId }: Neighbours): Omit<WireEntry, "clock
     { id, text: '{"word":0}' },
     { id, text: "null" },
   ]);
+}
+
+/** Each of these says 20 large states, and the first hears all that others say. */
+async function converse(raws: readonly Raw[]): Promise<void> {
+  const filler = "x".repeat(4_000);
+  for (let clock = 1; clock <= 20; clock += 1) {
+    for (const [index, raw] of raws.entries())
+      raw.send(says(`{"${index} in ${clock}":"${filler}"}`, { id: 500 + index, clock }));
+    for (const index of raws.keys()) if (index > 0) await raws[0]?.hears(`${index} in ${clock}"`);
+  }
 }
 
 /** Updates each of which builds on one that never comes. */
@@ -216,6 +227,55 @@ describe("a Yjs socket", () => {
       await forging.ended;
       expect(forging.received.includes("\x02\0\x06forged")).toBe(true);
       expect(closeIn(forging.received)).toEqual({ code: 4403, reason: "forged" });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "may repeat what it was told of late, but is closed for a flood however much that was",
+    async () => {
+      await using siege = await Siege.start();
+      const lounge = await Lounge.open(siege);
+      const refused = inOneFrame(
+        many(10_000, (index) => ({ id: 128 + index, clock: 1, text: "[]" })),
+      );
+      const nothing = inOneFrame([]);
+      const attack = async (): Promise<void> => {
+        const raws = await Promise.all(many(8, () => lounge.intrude()));
+        await converse(raws);
+        for (const [index, raw] of raws.entries())
+          raw.send(index % 2 === 0 ? times(60, refused) : times(20_000, nothing));
+        await Promise.all(raws.map((raw) => raw.ended));
+        const codes = raws.map((raw) => closeIn(raw.received)?.code);
+        expect(codes).toEqual(many(8, (index) => (index % 2 === 0 ? 4403 : 4503)));
+      };
+      expect(await lounge.faultsUnder("flood", attack, { times: 2 })).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "has, with all others of its person, as much to say as one: many with much to say are nobody's trouble",
+    async () => {
+      await using siege = await Siege.start();
+      const lounge = await Lounge.open(siege);
+      let clock = 0;
+      const attack = async (): Promise<void> => {
+        const raws = await Promise.all(many(SOCKETS, () => lounge.intrude()));
+        for (let round = 0; round < 10; round += 1) {
+          clock += 1;
+          const text = `{"${clock}":"${"x".repeat(4_000)}"}`;
+          for (const [index, raw] of raws.entries())
+            raw.send(inOneFrame(many(16, (id) => ({ id: 1_000 + 16 * index + id, clock, text }))));
+          raws[0]?.send(STEP_1);
+          await raws[0]?.hears(EMPTY_DOCUMENT);
+        }
+        const heard = raws.reduce((bytes, raw) => bytes + raw.received.length, 0);
+        // To each of the sockets, and after the first round only what has changed.
+        expect(heard).toBeLessThan(SOCKETS * 11 * 70_000);
+        for (const raw of raws) raw.cut();
+      };
+      expect(await lounge.faultsUnder("many large entries", attack, { times: 2 })).toEqual([]);
     },
     TIMEOUT_MS,
   );

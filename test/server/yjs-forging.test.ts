@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { DEFAULT_TIMINGS } from "@porchlight/core";
+import { STAND_IN_IDS_FROM } from "@porchlight/core/awareness";
 import { Raw } from "../support/raw.ts";
 import { type Person, TestServer } from "../support/server.ts";
 import { closeIn } from "../support/websocket.ts";
@@ -161,6 +163,28 @@ describe("somebody who speaks for another", () => {
     expect(scene.bob.of("EVE").map(({ device_id }) => device_id)).toEqual([null]);
   });
 
+  test("with an id that nobody keeps for its owner any more is shown under another to them", async () => {
+    await using scene = await Scene.set();
+    const { doc } = scene.a.provider;
+    scene.a.provider.destroy();
+    await scene.bob.misses("ANN");
+    await scene.server.clock.advance(600_000);
+    using eve = await scene.eveSends(says('{"x":1}', { id: doc.clientID }));
+    await scene.bob.sees("EVE", ({ id }) => id === doc.clientID);
+    scene.a = new YjsClient(scene.server, scene.ann, "lounge", { doc });
+    scene.a.say({ mine: true });
+    const alias = await scene.a.sees("EVE", ({ state }) => state.x === 1);
+    expect(alias.id).toBeGreaterThanOrEqual(STAND_IN_IDS_FROM);
+    await scene.server.clock.advance(DEFAULT_TIMINGS.coalesce_ms);
+    expect((await scene.bob.sees("ANN")).device_id).toBeNull();
+    eve.send(says('{"x":2}', { id: doc.clientID, clock: 2 }));
+    expect((await scene.a.sees("EVE", ({ state }) => state.x === 2)).id).toBe(alias.id);
+    expect(scene.a.awareness.getLocalState()).toEqual({ mine: true });
+    eve.send(says("null", { id: doc.clientID, clock: 3 }));
+    await scene.a.until(() => scene.a.of("EVE").every(({ id }) => id !== alias.id));
+    expect(scene.a.awareness.getLocalState()).toEqual({ mine: true });
+  });
+
   test("over and over is told that permission is denied, and closed for good with 4403", async () => {
     await using scene = await Scene.set();
     const frames = Array.from({ length: 21 }, (_, index) =>
@@ -186,8 +210,9 @@ describe("a further socket of one's own", () => {
     await raw.hears(EMPTY_DOCUMENT);
     scene.a.say({ secret: "not yet" });
     await scene.bob.sees("ANN", ({ state }) => state.secret === "not yet");
-    raw.send(STEP_1);
-    await raw.hears("BOB");
+    // Who says nothing is told of everybody all the same.
+    await scene.server.clock.advance(DEFAULT_TIMINGS.coalesce_ms);
+    expect(await raw.hears("BOB")).toBe(true);
     expect(raw.received.includes("not yet")).toBe(false);
     raw.send(says('{"x":1}'));
     expect(await raw.hears("not yet")).toBe(true);

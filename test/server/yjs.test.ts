@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "@porchlight/core/clock";
+import { Raw } from "../support/raw.ts";
 import { type Person, TestServer } from "../support/server.ts";
 import { YjsClient } from "../support/yjs.ts";
+import { says } from "../support/yjs-wire.ts";
 
 const { monotonic } = systemClock();
 /** Within this time everything is to be seen that somebody does. */
@@ -598,6 +600,34 @@ describe("a lone client of y-websocket", () => {
       await renewed;
     }
     expect(a.flickers).toEqual([]);
+  });
+});
+
+describe("a client of y-websocket in a room of which much is to be told", () => {
+  test("hears it in messages that it may repeat, and is not closed for it", async () => {
+    await using server = await TestServer.start();
+    const people = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => server.person(`p${index}`)),
+    );
+    await server.room("lounge", people);
+    const [viewer, ...others] = people as [Person, ...Person[]];
+    using client = await YjsClient.open(server, viewer, "lounge");
+    const raws = await Promise.all(
+      others.map(({ token, id }) => Raw.yjs(server.url, "lounge", { token, device_id: id })),
+    );
+    for (const [index, raw] of raws.entries())
+      raw.send(says(`{"x":"${"x".repeat(4_000)}"}`, { id: 1_000 + index }));
+    const seesAll = (): boolean => client.seen.filter(({ state }) => state.x).length === 39;
+    await client.until(seesAll);
+    await client.settled();
+    // All that there is at once is 160 KB.
+    client.cut();
+    await client.until(() => client.seen.length === 0);
+    await client.until(seesAll);
+    await client.settled();
+    client.say({ still: "here" });
+    expect(await raws[0]?.hears('"still":"here"')).toBe(true);
+    for (const raw of raws) raw[Symbol.dispose]();
   });
 });
 
