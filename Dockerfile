@@ -3,15 +3,17 @@
 
 FROM oven/bun:1.4.5-debian AS build
 WORKDIR /build
-COPY package.json bun.lock bunfig.toml ./
+COPY package.json bun.lock bunfig.toml tsconfig.json ./
 COPY core/package.json core/
+COPY desktop/package.json desktop/
 COPY server/package.json server/
 COPY test/package.json test/
-RUN bun install --frozen-lockfile --production --filter @porchlight/server
+RUN bun install --frozen-lockfile --production --filter @porchlight/server --filter @porchlight/desktop
 COPY core core
+COPY desktop desktop
 COPY server server
 COPY build build
-RUN bun build/server.ts dist
+RUN bun desktop/page.ts && bun build/server.ts dist
 
 FROM debian:12-slim
 RUN useradd --system --user-group --uid 10001 --no-create-home --shell /usr/sbin/nologin porchlight \

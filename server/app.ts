@@ -9,6 +9,7 @@ import { membershipRoutes } from "./routes/membership.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { movingRoutes } from "./routes/moving.ts";
 import { operationRoutes } from "./routes/operations.ts";
+import { pageRoutes } from "./routes/page.ts";
 import { presenceRoutes } from "./routes/presence.ts";
 import { referenceRoutes } from "./routes/reference.ts";
 import { removalRoutes } from "./routes/removal.ts";
@@ -47,8 +48,8 @@ export function websocketOptions({ limits, timings }: Config): WebsocketOptions 
   };
 }
 
-/** Every endpoint, for an app that listens. */
-export function createRoutes(deps: Deps): AnyElysia {
+/** Every endpoint, for an app that listens. @param listed what the reference lists; these by default. */
+export function createRoutes(deps: Deps, listed?: () => AnyElysia["routes"]): AnyElysia {
   const app: AnyElysia = new Elysia();
   return app
     .use(presenceRoutes(deps))
@@ -66,13 +67,15 @@ export function createRoutes(deps: Deps): AnyElysia {
     .use(syncRoutes(deps))
     .use(streamRoutes(deps))
     .use(yjsRoutes(deps))
-    .use(referenceRoutes(deps, () => app.routes));
+    .use(referenceRoutes(deps, listed ?? (() => app.routes)));
 }
 
-/** An app that has every endpoint and nothing else, not listening yet. */
+/** An app that has every endpoint and the page, and nothing else, not listening yet. */
 export function createApp(deps: Deps): AnyElysia {
   const { shell } = deps;
-  const routes = createRoutes(deps);
+  const routes: AnyElysia = new Elysia()
+    .use(createRoutes(deps, () => routes.routes))
+    .use(pageRoutes(deps));
   const answerElse = createElse(shell, routes);
   return new Elysia({
     serve: {

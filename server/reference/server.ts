@@ -44,6 +44,14 @@ export const SERVER: Readonly<Record<string, Entry>> = {
     more: "Waits up to `timeout` milliseconds for something to happen. Without `since` it answers at once with the position to begin from. `resync` says that what was missed cannot be told.",
     answers: data(rooms.SyncAnswer),
   },
+  "GET /": {
+    does: "the view, as a page: who is here and who is typing",
+    answers: { types: ["text/html"] },
+  },
+  "GET /app/:asset": {
+    does: "what that page is made of",
+    answers: { types: ["text/javascript", "text/css", "image/svg+xml"] },
+  },
   "GET /docs": {
     does: "every request as a page, to read and to try",
     answers: { types: ["text/html"] },

@@ -6,7 +6,7 @@ import { attempt, installPackage, mayInstallPackages } from "./packages.ts";
 const COMMANDS = ["chromium", "google-chrome", "google-chrome-stable"] as const;
 const MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome";
 /** Without what a browser does for its user in the background, and as root as well. */
-const FLAGS = [
+export const CHROMIUM_FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -14,7 +14,7 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-];
+] as const;
 const LAUNCH_MS = 30_000;
 
 /** Chromium as `PORCHLIGHT_TEST_CHROMIUM` names it, from the PATH, or as Playwright installed it. */
@@ -68,7 +68,11 @@ export async function withPage<T>(
   { executablePath, timeoutMs }: { executablePath: string; timeoutMs: number },
   use: (page: Page) => Promise<T>,
 ): Promise<T> {
-  const browser = await chromium.launch({ executablePath, args: FLAGS, timeout: LAUNCH_MS });
+  const browser = await chromium.launch({
+    executablePath,
+    args: [...CHROMIUM_FLAGS],
+    timeout: LAUNCH_MS,
+  });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= browser.close();

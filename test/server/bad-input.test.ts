@@ -64,6 +64,7 @@ async function populate(
         device_id: "laptop",
         task_id: "task",
         file: "start.js",
+        asset: "view.js",
         token_id: zoe.tokenId,
         event_id: said.body.data.id,
       },

@@ -356,7 +356,7 @@ describe("a body", () => {
 describe("a path", () => {
   test("that is no endpoint is SW_NOT_FOUND", async () => {
     await using server = await TestServer.start();
-    for (const path of ["/", "/v1", "/v1/nowhere", "/V1/me", "/v1/me/nothing/here"])
+    for (const path of ["/v1", "/v1/nowhere", "/app", "/V1/me", "/v1/me/nothing/here"])
       expect(refusedWith(await server.request("GET", path))).toBe("404 SW_NOT_FOUND");
   });
 

@@ -36,8 +36,8 @@ export interface NamingRequest {
 export function placesOf(endpoint: Endpoint): Place[] {
   const { path, sample, query } = shapeOf(endpoint);
   const named = [...path.matchAll(/:(\w+)/g)].map(([, key = ""]) => key);
-  // Files of the page are everybody's.
-  const parameters = named.filter((key) => key !== "file");
+  // Files of pages are everybody's.
+  const parameters = named.filter((key) => key !== "file" && key !== "asset");
   const asked = [...new URLSearchParams(query).keys()];
   const said = sample === undefined ? [] : keysOf(sample);
   // Administrators can name a tenant in every request.

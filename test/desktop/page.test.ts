@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { systemClock } from "@porchlight/core/clock";
+import { Desk, type Screen, startForPage } from "../support/desk.ts";
+import type { Person, TestServer } from "../support/server.ts";
+
+setDefaultTimeout(60_000);
+const { monotonic } = systemClock();
+/** Within this time everything is to be seen that somebody does: the median of so many acts. */
+const SOON_MS = 300;
+const ACTS = 20;
+
+let desk: Desk;
+beforeAll(async () => {
+  desk = await Desk.open();
+});
+afterAll(() => desk[Symbol.asyncDispose]());
+
+async function lounge(
+  names: Record<string, string>,
+): Promise<{ server: TestServer; people: Person[] }> {
+  const server = await startForPage();
+  const people: Person[] = [];
+  for (const [id, display_name] of Object.entries(names))
+    people.push(await server.person(id, { display_name }));
+  await server.room("lounge", people, { name: "Lounge" });
+  return { server, people };
+}
+
+async function say(server: TestServer, sender_id: string, body: string): Promise<void> {
+  const content = { msgtype: "m.text", body };
+  await server.admin("POST", "/rooms/lounge/events", { tenant_id: "acme", sender_id, content });
+}
+
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const from = monotonic();
+  await act();
+  return monotonic() - from;
+}
+
+/** How long it takes from one's choice until a line about them says so on another's page, by the clock of the machine. */
+async function untilSeen(
+  chooser: Screen,
+  choice: string,
+  viewer: Screen,
+  line: string,
+): Promise<number> {
+  const seen = viewer.page.evaluate(
+    `new Promise((resolve) => {
+      const look = () => {
+        const lines = [...document.querySelectorAll(".person")].map((each) => each.innerText.replace(/\\s+/g, " "));
+        if (lines.some((each) => each.endsWith(${JSON.stringify(line)}))) resolve(Date.now());
+        else requestAnimationFrame(look);
+      };
+      look();
+    })`,
+  );
+  const radio = chooser.page.getByRole("dialog").getByLabel(choice, { exact: true });
+  const chosenAt = await radio.evaluate((input: { click(): void }) => {
+    input.click();
+    return Date.now();
+  });
+  return Number(await seen) - chosenAt;
+}
+
+function medianOf(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
+}
+
+describe("signing in", () => {
+  test("says what is wrong with the token, and stays signed in only where asked", async () => {
+    const { server: started, people } = await lounge({ ann: "Ann Archer" });
+    await using server = started;
+    const [ann] = people as [Person];
+    const { page, context } = await desk.screen();
+    await page.goto(server.url);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("Paste the token here").waitFor();
+    await page.getByLabel("Access token").fill("plt_wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("The server does not accept this token").waitFor();
+    await page.getByLabel("Access token").fill(ann.token);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByText("Ann Archer").first().waitFor();
+    await page.reload();
+    await page.getByText("Ann Archer").first().waitFor();
+    const other = await context.newPage();
+    await other.goto(server.url);
+    await other.getByLabel("Access token").waitFor();
+    await page.getByRole("link", { name: "Preferences" }).click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Access token").waitFor();
+    expect(
+      await page.evaluate(
+        "[localStorage, sessionStorage].some((each) => JSON.stringify(each).includes('plt_'))",
+      ),
+    ).toBe(false);
+    await context.close();
+  });
+});
+
+describe("two people in a room", () => {
+  test(`see each other come, type, go idle, go busy and appear offline within ${SOON_MS} ms`, async () => {
+    const { server: started, people } = await lounge({ ann: "Ann Archer", bob: "Bob Baker" });
+    await using server = started;
+    const [ann, bob] = people as [Person, Person];
+    const a = await desk.sit(server, ann);
+    await a.openRoom("Lounge");
+    await a.sees("Bob Baker", "Offline");
+    const b = await desk.sit(server, bob);
+    await a.sees("Bob Baker", "Online");
+    await b.openRoom("Lounge");
+    await b.sees("Ann Archer", "Online");
+
+    const times: number[] = [];
+    for (let act = 0; act < ACTS / 4; act += 1) {
+      for (const [words, seen] of [
+        ["Busy", "Busy"],
+        ["Idle", "Idle"],
+        ["Appear offline", "Offline"],
+        ["Automatic", "Online"],
+      ] as const) {
+        await b.page.locator(".own > button").click();
+        times.push(await untilSeen(b, words, a, `Bob Baker ${seen}`));
+        await b.page.keyboard.press("Escape");
+      }
+    }
+    const typing = await timed(() =>
+      Promise.all([b.composer.pressSequentially("h"), a.text("Bob Baker is typing").waitFor()]),
+    );
+    await a.sees("Bob Baker", "typing…");
+    await b.composer.fill("hello");
+    await b.page.keyboard.press("Enter");
+    await a.page.locator(".body", { hasText: "hello" }).waitFor();
+    await a.text("Bob Baker is typing").waitFor({ state: "detached" });
+    console.log(
+      `seen after ${medianOf(times).toFixed(0)} ms, the median of ${times.length}; typing after ${typing.toFixed(0)} ms`,
+    );
+    expect(medianOf(times)).toBeLessThan(SOON_MS);
+    expect(typing).toBeLessThan(2 * SOON_MS);
+    await b.context.close();
+    await a.sees("Bob Baker", "Offline");
+    expect([a.errors, b.errors]).toEqual([[], []]);
+    await a.context.close();
+  });
+
+  test("are idle when nobody has touched the page for five minutes, and say why", async () => {
+    const { server: started, people } = await lounge({ ann: "Ann Archer", bob: "Bob Baker" });
+    await using server = started;
+    const [ann, bob] = people as [Person, Person];
+    const a = await desk.sit(server, ann);
+    await a.openRoom("Lounge");
+    const b = await desk.screen();
+    await b.page.clock.install();
+    await b.page.goto(server.url);
+    await b.signIn(bob.token);
+    await a.sees("Bob Baker", "Online");
+    await b.page.clock.fastForward(299_000);
+    await a.sees("Bob Baker", "Online");
+    await b.page.clock.fastForward(2_000);
+    await a.sees("Bob Baker", "Idle");
+    await b.page.locator(".own", { hasText: "Idle" }).waitFor();
+    await b.page.mouse.move(10, 10);
+    await a.sees("Bob Baker", "Online");
+    await Promise.all([a.context.close(), b.context.close()]);
+  });
+});
+
+describe("the page", () => {
+  test("shows what was said, counts what is unread, and moves the marker when the room is left", async () => {
+    const { server: started, people } = await lounge({ ann: "Ann Archer", bob: "Bob Baker" });
+    await using server = started;
+    const [ann] = people as [Person];
+    await server.room("attic", [ann], { name: "Attic" });
+    for (const body of ["one", "two", "three"]) await say(server, "bob", body);
+    const a = await desk.sit(server, ann);
+    await a.page.getByRole("link", { name: "Lounge 3 unread messages" }).click();
+    await a.page.locator(".body", { hasText: "three" }).waitFor();
+    expect(await a.page.locator(".body").allTextContents()).toEqual(["one", "two", "three"]);
+    await say(server, "bob", "four");
+    await a.page.locator(".body", { hasText: "four" }).waitFor();
+    await a.page.getByRole("link", { name: "Attic" }).click();
+    await a.page.getByRole("link", { name: "Lounge", exact: true }).waitFor();
+    expect((await ann.get("/v1/rooms/lounge/state")).body.data.unread_count).toBe(0);
+    expect(a.errors).toEqual([]);
+    await a.context.close();
+  });
+
+  test("finds people, and opens a direct room with one", async () => {
+    const { server: started, people } = await lounge({
+      ann: "Ann Archer",
+      bob: "Bob Baker",
+      cy: "Cy Young",
+    });
+    await using server = started;
+    const [ann] = people as [Person];
+    const a = await desk.sit(server, ann);
+    await a.page.getByRole("link", { name: "People" }).click();
+    await a.sees("Bob Baker", "Offline");
+    await a.page.getByRole("searchbox").fill("young");
+    await a.page.locator(".person", { hasText: "Bob Baker" }).waitFor({ state: "detached" });
+    await a.page.getByText("Cy Young").first().click();
+    await a.page.getByRole("heading", { name: "Cy Young", level: 1 }).waitFor();
+    await a.composer.fill("psst");
+    await a.page.keyboard.press("Enter");
+    await a.page.locator(".body", { hasText: "psst" }).waitFor();
+    expect(a.errors).toEqual([]);
+    await a.context.close();
+  });
+
+  test("asks nobody but its server for anything, under a policy without inline code, and is small", async () => {
+    const { server: started, people } = await lounge({ ann: "Ann Archer", bob: "Bob Baker" });
+    await using server = started;
+    const [ann] = people as [Person, Person];
+    await server.admin("PUT", "/participants/bob", {
+      tenant_id: "acme",
+      display_name: "Bob Baker",
+      avatar_url: "https://elsewhere.example/bob.png",
+    });
+    const a = await desk.sit(server, ann);
+    await a.openRoom("Lounge");
+    await a.sees("Bob Baker", "Offline");
+    const own = new URL(server.url).host;
+    expect(a.asked.filter((url) => new URL(url).host !== own)).toEqual([]);
+    expect(a.errors).toEqual([]);
+    const page = await fetch(server.url);
+    expect(page.headers.get("content-security-policy")).toBe(
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    const script = await fetch(`${server.url}/app/view.js`).then((answer) => answer.arrayBuffer());
+    const style = await fetch(`${server.url}/app/view.css`).then((answer) => answer.arrayBuffer());
+    const kib =
+      (Bun.gzipSync(new Uint8Array(script)).length + Bun.gzipSync(new Uint8Array(style)).length) /
+      1_024;
+    console.log(`the page is ${kib.toFixed(1)} KiB, gzipped`);
+    expect(kib).toBeLessThan(150);
+    await a.context.close();
+  });
+});
