@@ -17,7 +17,7 @@ interface Source {
 
 function sourcesIn(folder: string): Source[] {
   const paths = [...new Glob(`${folder}/**/*.ts`).scanSync(ROOT)].filter(
-    (path) => !/\/(node_modules|dist)\//.test(path),
+    (path) => !/\/(node_modules|dist|out)\//.test(path),
   );
   return paths.sort().map((path) => {
     const text = readFileSync(join(ROOT, path), "utf8");
@@ -131,6 +131,32 @@ describe("server", () => {
       /\bDate\.now\(|\bperformance\.now\(|\bsetTimeout\(|\bsetInterval\(/.test(text),
     );
     expect(readers.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe("desktop", () => {
+  test("takes the rules and the client from their entries, and nothing from the server", () => {
+    const entries = ["", "/awareness", "/client", "/clock"].map(
+      (each) => `@porchlight/core${each}`,
+    );
+    const isOurs = (imported: string): boolean => /^(@porchlight\/)?(core|server)\b/.test(imported);
+    expect(
+      strangers("desktop", (imported) => !isOurs(imported) || entries.includes(imported)),
+    ).toEqual([]);
+  });
+
+  test("has a view that knows what it stands in by the bridge alone, and Electron in main and preload alone", () => {
+    const isShell = (imported: string): boolean => /^desktop\/(main|preload)\//.test(imported);
+    expect(strangers("desktop/renderer", (imported) => !isShell(imported))).toEqual([]);
+    const users = sourcesIn("desktop").filter(({ imports }) => imports.includes("electron"));
+    expect(users.filter(({ path }) => !/^desktop\/(main|preload)\//.test(path))).toEqual([]);
+  });
+
+  test("speaks Yjs in one place", () => {
+    const users = sourcesIn("desktop").filter(({ imports }) =>
+      imports.some((each) => /^(yjs|y-)/.test(each)),
+    );
+    expect(users.map(({ path }) => path)).toEqual(["desktop/renderer/state/live.ts"]);
   });
 });
 
