@@ -14,7 +14,8 @@ export function pageRoutes({ shell }: Pick<Deps, "shell">): AnyElysia {
   return new Elysia()
     .get(
       "/",
-      forAnyone(shell, () => answer(PAGE)),
+      // Elysia takes the path for this one where a request names no host.
+      forAnyone(shell, ({ url }) => answer(url.pathname === "/" ? PAGE : "")),
     )
     .get(
       "/app/:asset",

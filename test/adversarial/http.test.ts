@@ -50,7 +50,7 @@ function malformed(token: string): readonly Malformed[] {
     ["a chunk that says more", `${chunked}2;${"x".repeat(100_000)}\r\n{}\r\n`, 413],
     ["chunks without an end", `${chunked}${"1\r\n \r\n".repeat(70_000)}`, 413],
     ["another host", "GET http://x.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200],
-    ["a proxy's method", "CONNECT x.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", 404],
+    ["a proxy's method", "CONNECT x.example:443 HTTP/1.1\r\nHost: x\r\n\r\n", 405],
     ["the path *", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 400],
     ["a path above the root", "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404],
     ["bad percents", `${put.replace("PUT /v1/me", "GET /v1/rooms/%zz/state?%zz=%")}\r\n`, 404],

@@ -157,7 +157,7 @@ describe("the view", () => {
     await using app = await bench.start(machine);
     const { page, shell } = await ShellView.of(await app.page());
     expect(await shell.evaluate((each) => Object.keys(each).sort())).toEqual([
-      ...["account", "cache", "device_id", "instance", "kind", "listen", "notify"],
+      ...["account", "cache", "device_id", "instance", "kind", "listen", "mayNotify", "notify"],
       ...["server", "signIn", "signOut", "summarize"],
     ]);
     expect(await shell.evaluate((each) => Object.keys(each.cache).sort())).toEqual([

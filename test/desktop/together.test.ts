@@ -54,6 +54,14 @@ describe("two browsers and the app in one room", () => {
     await c.sees("Ann Archer", "Online");
     await a.choose("Busy");
     await c.sees("Ann Archer", "Busy");
+    // Of a room that is not looked at the app says so, once for all of its windows.
+    await server.room("attic", [ann, cy], { name: "Attic" });
+    await c.page.getByRole("link", { name: "Attic", exact: true }).waitFor();
+    const content = { msgtype: "m.text", body: "Up here" };
+    await ann.post("/v1/rooms/attic/send", { content });
+    await c.page.getByRole("link", { name: "Attic 1 unread message" }).waitFor();
+    const shown = app.outside.notifications.map(({ title, body }) => ({ title, body }));
+    expect(shown).toEqual([{ title: "Ann Archer, Attic", body: "Up here" }]);
     expect([a.errors, b.errors, c.errors]).toEqual([[], [], []]);
     await Promise.all([a.context.close(), b.context.close()]);
   });

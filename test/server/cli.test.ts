@@ -99,7 +99,7 @@ describe("porchlight", () => {
       }),
     );
     expect(answers).toEqual(refused.map(([args]) => [args, 2, true, false]));
-  });
+  }, 30_000);
 });
 
 describe("porchlight demo", () => {

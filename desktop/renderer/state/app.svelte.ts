@@ -121,10 +121,9 @@ export class App {
   }
 
   async signOut(): Promise<void> {
-    const session = this.#session;
-    this.#session = undefined;
-    await session?.close();
+    await this.#session?.close();
     await this.shell.signOut();
+    this.#session = undefined;
   }
 
   /** What is kept on this computer of anybody else is forgotten. */

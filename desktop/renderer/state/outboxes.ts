@@ -1,5 +1,11 @@
 import { composePreferences, type ManualState, type PreferencesPatch } from "@porchlight/core";
-import { Outbox, type OutboxRecord, type OutboxStorage, type Rest } from "@porchlight/core/client";
+import {
+  type Delivery,
+  Outbox,
+  type OutboxRecord,
+  type OutboxStorage,
+  type Rest,
+} from "@porchlight/core/client";
 import type { Clock } from "@porchlight/core/clock";
 import type { Cache } from "../../bridge.ts";
 
@@ -82,7 +88,10 @@ export class Outboxes {
     return "state" in latest ? latest.state : "auto";
   }
 
-  /** Takes up what other windows have left, and asks those that are there. */
+  /**
+   * Takes up what other windows have left, and asks those that are there. The latest choice becomes this window's, which
+   * delivers it before it connects: whoever has hidden in a window that is no more is not shown for a blink.
+   */
   async load(): Promise<void> {
     for (const key of await this.#cache.keys(PREFIX)) {
       const instance = key.slice(PREFIX.length);
@@ -90,6 +99,7 @@ export class Outboxes {
       if (instance !== this.#instance && record !== undefined && !this.#alive.has(instance))
         this.#others.set(instance, record);
     }
+    await this.#takeChoice();
     this.#tell({ type: "who" });
     this.#onChange();
   }
@@ -104,7 +114,15 @@ export class Outboxes {
   /** Delivers what windows have left that do not answer any more. Rejects when the server cannot be reached; it still waits then. */
   async deliverLeft(
     rest: Rest,
-    device: { readonly device_id: string; readonly clock: Clock },
+    {
+      onDelivery,
+      ...device
+    }: {
+      readonly device_id: string;
+      readonly clock: Clock;
+      /** What became of something, and of which edits it was one. */
+      readonly onDelivery: (delivery: Delivery, edits: OutboxRecord["edits"]) => void;
+    },
   ): Promise<void> {
     this.#alive.clear();
     this.#tell({ type: "who" });
@@ -116,7 +134,7 @@ export class Outboxes {
         instance,
         storage: { load: async () => record, save: async () => {} },
         onQueued: () => {},
-        onDelivery: () => {},
+        onDelivery: (delivery) => onDelivery(delivery, record.edits),
       });
       await outbox.deliver(rest);
       await this.#cache.put(PREFIX + instance, undefined);
@@ -127,6 +145,20 @@ export class Outboxes {
 
   close(): void {
     this.#channel.close();
+  }
+
+  async #takeChoice(): Promise<void> {
+    const own = (await this.storage.load()) ?? EMPTY;
+    const choices = [own, ...this.#others.values()].flatMap(({ choice }) => choice ?? []);
+    const latest = choices.sort((a, b) => a.edited_at - b.edited_at).at(-1);
+    if (latest === undefined) return;
+    await this.storage.save({ ...own, choice: latest });
+    for (const [instance, record] of this.#others) {
+      const left = { ...record, choice: null };
+      this.#others.set(instance, left);
+      await this.#cache.put(PREFIX + instance, isEmpty(left) ? undefined : left);
+    }
+    this.#own = { ...own, choice: latest };
   }
 
   #all(): OutboxRecord[] {

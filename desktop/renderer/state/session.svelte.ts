@@ -20,6 +20,7 @@ import {
   type ConnectionState,
   type Delivery,
   type MyPresence,
+  type OutboxRecord,
   type Runtime,
   webRuntime,
 } from "@porchlight/core/client";
@@ -408,7 +409,7 @@ export class Session {
     else if (event.type === "delivered") this.#delivered(event.delivery);
     this.#outboxes.own(this.client.outbox);
     const { edits, choice } = this.client.outbox;
-    for (const { seq, patch } of edits) this.#sent.set(seq, patch);
+    this.#remembered(edits);
     this.#chosen = choice?.choice ?? this.#chosen;
     this.#open?.happened(event);
     this.tell();
@@ -448,6 +449,10 @@ export class Session {
         this.#outboxes.deliverLeft(this.client.rest, {
           device_id: this.shell.device_id,
           clock: this.#runtime.clock,
+          onDelivery: (delivery, edits) => {
+            this.#remembered(edits);
+            this.#delivered(delivery);
+          },
         }),
       ]);
       this.#keepSoon();
@@ -482,6 +487,11 @@ export class Session {
       // It is asked again with whatever happens next.
     }
     this.tell();
+  }
+
+  /** What was sent, to be set again where it is replaced. */
+  #remembered(edits: OutboxRecord["edits"]): void {
+    for (const { seq, patch } of edits) this.#sent.set(seq, patch);
   }
 
   #remember(message: Message): void {
