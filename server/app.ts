@@ -3,6 +3,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import type { Config } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import { admit, baseHeaders, refusal, type Shell, urlOf } from "./endpoint.ts";
+import { noSuchEndpoint } from "./refusals.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { meRoutes } from "./routes/me.ts";
 import { membershipRoutes } from "./routes/membership.ts";
@@ -116,7 +117,7 @@ export function createElse(
     }
     const allowed = methodsFor(path);
     if (allowed.length === 0 || allowed.includes(request.method))
-      return refusal(shell, request, new CodedError("SW_NOT_FOUND", "There is no such endpoint"));
+      return refusal(shell, request, noSuchEndpoint());
     return request.method === "OPTIONS"
       ? preflight(shell, request, allowed)
       : notAllowed(shell, request, allowed);

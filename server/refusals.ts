@@ -51,3 +51,8 @@ export function roomError(code: ErrorCode): CodedError {
 export function isStopping(): CodedError {
   return new CodedError("SW_UNAVAILABLE", "The server is stopping", { retryAfterSeconds: 5 });
 }
+
+/** There is no endpoint of such a path. */
+export function noSuchEndpoint(): CodedError {
+  return new CodedError("SW_NOT_FOUND", "There is no such endpoint");
+}

@@ -42,7 +42,7 @@ const passed = count("pass");
 const failed = count("fail") + short.length + Number(run.exitCode !== 0 && count("fail") === 0);
 const skipped = count("skip");
 // Named once more where a reader looks first.
-for (const [line] of said.matchAll(/^\(fail\) .*$/gm)) console.log(line);
+for (const line of new Set(said.match(/^\(fail\) .*$/gm))) console.log(line);
 for (const line of short) console.log(line);
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);

@@ -2,7 +2,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import type { Deps } from "../deps.ts";
 import { forAnyone } from "../endpoint.ts";
 import { PAGE, pageFile } from "../page/files.ts";
-import { noSuch } from "../refusals.ts";
+import { noSuch, noSuchEndpoint } from "../refusals.ts";
 
 /** The view, for a server that has an address to itself. */
 export function pageRoutes({ shell }: Pick<Deps, "shell">): AnyElysia {
@@ -14,8 +14,11 @@ export function pageRoutes({ shell }: Pick<Deps, "shell">): AnyElysia {
   return new Elysia()
     .get(
       "/",
-      // Elysia takes the path for this one where a request names no host.
-      forAnyone(shell, ({ url }) => answer(url.pathname === "/" ? PAGE : "")),
+      forAnyone(shell, ({ url }) => {
+        // Elysia takes any path that it cannot cut out of an address for this one, as where the host is none.
+        if (url.pathname !== "/") throw noSuchEndpoint();
+        return answer(PAGE);
+      }),
     )
     .get(
       "/app/:asset",
