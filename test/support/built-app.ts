@@ -9,7 +9,9 @@ let built: Promise<string> | undefined;
 
 /** Builds the app for Electron, once for all tests of a process. Answers where: a folder with `main`, `preload` and `renderer`. */
 export function builtApp(): Promise<string> {
-  built ??= outputOf([process.execPath, CLI, "build"], { cwd: DESKTOP }).then(() =>
+  // As it is packed, though tests have it built.
+  const env = { NODE_ENV: "production" };
+  built ??= outputOf([process.execPath, CLI, "build"], { cwd: DESKTOP, env }).then(() =>
     join(DESKTOP, "out"),
   );
   return built;
