@@ -185,6 +185,23 @@ describe("the page", () => {
     await a.context.close();
   });
 
+  test("moves the marker as messages are seen, where that is preferred", async () => {
+    const { server: started, people } = await lounge({ ann: "Ann Archer", bob: "Bob Baker" });
+    await using server = started;
+    const [ann] = people as [Person];
+    await ann.put("/v1/me/preferences", { read_marker_mode: "scroll" });
+    await say(server, "bob", "one");
+    const a = await desk.sit(server, ann);
+    await a.page.getByRole("link", { name: "Lounge 1 unread message" }).click();
+    await a.page.getByRole("link", { name: "Lounge", exact: true }).waitFor();
+    const marked = a.page.waitForResponse(/read-marker$/);
+    await say(server, "bob", "two");
+    await a.page.locator(".body", { hasText: "two" }).waitFor();
+    await (await marked).finished();
+    expect((await ann.get("/v1/rooms/lounge/state")).body.data.unread_count).toBe(0);
+    await a.context.close();
+  });
+
   test("finds people, and opens a direct room with one", async () => {
     const { server: started, people } = await lounge({
       ann: "Ann Archer",
