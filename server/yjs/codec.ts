@@ -137,10 +137,7 @@ export class EntryBatch {
   }
 
   /** The messages that have all but a person's, and further ones. */
-  without(
-    participantId: string,
-    further: readonly AwarenessTelling[] = [],
-  ): readonly EntryMessage[] {
+  without(participantId: string, further: readonly AwarenessTelling[]): readonly EntryMessage[] {
     const messages = this.#parts.flatMap((part) => part.without(participantId) ?? []);
     return further.length === 0
       ? messages

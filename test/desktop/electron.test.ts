@@ -3,23 +3,18 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSqliteCache } from "../../desktop/main/sqlite-cache.ts";
 import { appSuite } from "../conformance/app.ts";
-import { AppBench, listeningView, newMachine, signIn } from "../support/app-bench.ts";
+import {
+  ACCOUNT,
+  AppBench,
+  listeningView,
+  newMachine,
+  SUMMARY,
+  signIn,
+} from "../support/app-bench.ts";
 import { PreventableEvent } from "../support/electron/event.ts";
 import { Keyring } from "../support/electron/system.ts";
 import type { Machine, StandIn } from "../support/electron.ts";
 import { ShellView } from "../support/shell-view.ts";
-
-const ACCOUNT = { url: "https://chat.example", token: "plt_secret" };
-const SUMMARY = {
-  state: "Online",
-  chosen: "auto",
-  unread: 3,
-  choices: [
-    { chosen: "auto", words: "Automatic" },
-    { chosen: "busy", words: "Busy" },
-  ],
-  words: { open: "Open Porchlight", start_at_login: "Start at login", quit: "Quit" },
-} as const;
 
 setDefaultTimeout(30_000);
 let bench: AppBench;

@@ -2,22 +2,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { EventEmitter } from "node:events";
 import { join } from "node:path";
 import type { Account } from "../../desktop/bridge.ts";
-import { AppBench, newMachine, signIn } from "../support/app-bench.ts";
+import { ACCOUNT, AppBench, newMachine, SUMMARY, signIn } from "../support/app-bench.ts";
 import { PreventableEvent } from "../support/electron/event.ts";
 import { ShellView } from "../support/shell-view.ts";
 
 const VIEW = "porchlight-app://bundle";
-const ACCOUNT = { url: "https://chat.example", token: "plt_secret" };
-const SUMMARY = {
-  state: "Online",
-  chosen: "auto",
-  unread: 3,
-  choices: [
-    { chosen: "auto", words: "Automatic" },
-    { chosen: "busy", words: "Busy" },
-  ],
-  words: { open: "Open Porchlight", start_at_login: "Start at login", quit: "Quit" },
-} as const;
 
 setDefaultTimeout(30_000);
 let bench: AppBench;

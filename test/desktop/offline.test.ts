@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import type { Route } from "playwright-core";
 import { Desk, type Screen, startForPage } from "../support/desk.ts";
 import { Gate } from "../support/gate.ts";
 import { temporaryFolder } from "../support/process.ts";
@@ -137,6 +138,28 @@ describe("without a network", () => {
     await a.page.getByRole("button", { name: "Set it again" }).click();
     await a.text(/wait(s)? to be sent/).waitFor({ state: "detached" });
     await expect(a.page.getByLabel("Clock", { exact: true }).inputValue()).resolves.toBe("12h");
+    await a.context.close();
+  });
+
+  test("a message whose answer is lost is kept, and sent again it is there once", async () => {
+    const { server: started, gate: opened, ann } = await scene();
+    await using _server = started;
+    await using gate = opened;
+    const a = await desk.sit(gate, ann, { serviceWorkers: "block" });
+    await a.openRoom("Lounge");
+    const lose = async (route: Route): Promise<void> => {
+      await route.fetch();
+      await route.abort();
+    };
+    await a.page.route(/\/send$/, lose, { times: 1 });
+    await a.composer.fill("once");
+    await a.page.keyboard.press("Enter");
+    await a.text("Not sent: there is no connection. Your text is kept.").waitFor();
+    expect(await a.composer.inputValue()).toBe("once");
+    await a.composer.press("Enter");
+    await a.text(/^Not sent/).waitFor({ state: "detached" });
+    const { data } = (await ann.get("/v1/rooms/lounge/messages")).body;
+    expect(data).toHaveLength(1);
     await a.context.close();
   });
 

@@ -8,6 +8,20 @@ import { temporaryFolder } from "./process.ts";
 import { ShellView } from "./shell-view.ts";
 import { makeTinyApp } from "./tiny-app.ts";
 
+/** Somebody who may sign in. */
+export const ACCOUNT = { url: "https://chat.example", token: "plt_secret" };
+/** What a view shows outside of it. */
+export const SUMMARY = {
+  state: "Online",
+  chosen: "auto",
+  unread: 3,
+  choices: [
+    { chosen: "auto", words: "Automatic" },
+    { chosen: "busy", words: "Busy" },
+  ],
+  words: { open: "Open Porchlight", start_at_login: "Start at login", quit: "Quit" },
+} as const;
+
 /** Where main and the preload are tried: with a browser, and a view that does nothing by itself. */
 export class AppBench implements AsyncDisposable {
   /** The folder of the app. What is beside its view is none of the view's business, as `secret.txt`. */

@@ -98,7 +98,7 @@ export class App {
   /** Signs in. Answers what is wrong; nothing when that worked. */
   async signIn(
     filled: { url: string; token: string; remember: boolean },
-    words: SignInWords = wordsOf(browserLocale()).signIn,
+    words: SignInWords,
   ): Promise<SignInFaults | undefined> {
     const read = accountOf(filled, words);
     if ("faults" in read) return read.faults;

@@ -1,5 +1,6 @@
 import {
   CodedError,
+  DEFAULT_TIMINGS,
   type EventFrame,
   type Member,
   type PresenceState,
@@ -23,7 +24,6 @@ export interface Shown {
   readonly avatar_url: string | null;
   readonly isAi: boolean;
   readonly isSelf: boolean;
-  readonly isInvited: boolean;
   readonly state: PresenceState;
   readonly as_of: number | undefined;
   readonly isTyping: boolean;
@@ -56,6 +56,8 @@ export class OpenRoom {
   #live: Live | undefined;
   #isLoaded = false;
   #markedAt = 0;
+  /** What may have arrived though no answer came: sent again it keeps its name. */
+  #unanswered: { readonly body: string; readonly event_uuid: string } | undefined;
   #isClosed = false;
 
   constructor(session: Session, room_id: string) {
@@ -65,7 +67,9 @@ export class OpenRoom {
     this.#unfollow = session.client.follow(room_id);
     const refreshAfterMs = (): number => {
       const { connection } = session.client;
-      return connection.status === "open" ? connection.hello.timings.typing_refresh_ms : 2_500;
+      return connection.status === "open"
+        ? connection.hello.timings.typing_refresh_ms
+        : DEFAULT_TIMINGS.typing_refresh_ms;
     };
     this.#field = new TypingField({
       clock: systemClock(),
@@ -156,15 +160,20 @@ export class OpenRoom {
     const { words, client } = this.#session;
     this.#field.stop();
     this.draft = "";
+    this.#unsent = "";
+    const again = this.#unanswered?.body === body ? this.#unanswered : undefined;
+    const sent = again ?? { body, event_uuid: crypto.randomUUID() };
+    this.#unanswered = undefined;
     try {
       const path = `/v1/rooms/${encodeURIComponent(this.room_id)}/send`;
       const event = await client.rest.call<EventFrame>("POST", path, {
         content: { msgtype: "m.text", body },
-        event_uuid: crypto.randomUUID(),
+        event_uuid: sent.event_uuid,
       });
       this.#timeline.add([messageOf(event)]);
       this.#changed();
     } catch (error) {
+      this.#unanswered = sent;
       if (this.draft === "") this.draft = body;
       const isGone = !(error instanceof CodedError) || error.code === "SW_UNAVAILABLE";
       this.#unsent = isGone ? words.room.unsent : words.room.refusedSend(error.message);
@@ -312,7 +321,7 @@ export class OpenRoom {
     return this.#live?.type(typing) ?? false;
   }
 
-  #shown({ participant_id, membership, participant }: Member): Shown {
+  #shown({ participant_id, participant }: Member): Shown {
     const { state, as_of } = this.#session.sighting(participant_id);
     return {
       id: participant_id,
@@ -320,7 +329,6 @@ export class OpenRoom {
       avatar_url: participant.avatar_url,
       isAi: participant.participant_type !== "human",
       isSelf: participant_id === this.#session.participant_id,
-      isInvited: membership === "invite",
       state,
       as_of,
       isTyping: this.#people?.get(participant_id)?.typing === true,

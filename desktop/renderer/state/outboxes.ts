@@ -4,6 +4,7 @@ import {
   Outbox,
   type OutboxRecord,
   type OutboxStorage,
+  type QueuedChoice,
   type Rest,
 } from "@porchlight/core/client";
 import type { Clock } from "@porchlight/core/clock";
@@ -82,8 +83,7 @@ export class Outboxes {
 
   /** The latest choice that waits; `auto` for the return to automatic. */
   get choice(): ManualState | "auto" | undefined {
-    const choices = this.#all().flatMap(({ choice }) => choice ?? []);
-    const latest = choices.sort((a, b) => a.edited_at - b.edited_at).at(-1)?.choice;
+    const latest = latestChoice(this.#all())?.choice;
     if (latest === undefined) return undefined;
     return "state" in latest ? latest.state : "auto";
   }
@@ -149,8 +149,7 @@ export class Outboxes {
 
   async #takeChoice(): Promise<void> {
     const own = (await this.storage.load()) ?? EMPTY;
-    const choices = [own, ...this.#others.values()].flatMap(({ choice }) => choice ?? []);
-    const latest = choices.sort((a, b) => a.edited_at - b.edited_at).at(-1);
+    const latest = latestChoice([own, ...this.#others.values()]);
     if (latest === undefined) return;
     await this.storage.save({ ...own, choice: latest });
     for (const [instance, record] of this.#others) {
@@ -179,6 +178,11 @@ export class Outboxes {
   #tell(message: Message): void {
     this.#channel.postMessage(message);
   }
+}
+
+function latestChoice(records: readonly OutboxRecord[]): QueuedChoice | undefined {
+  const choices = records.flatMap(({ choice }) => choice ?? []);
+  return choices.sort((a, b) => a.edited_at - b.edited_at).at(-1);
 }
 
 function isEmpty({ edits, choice }: OutboxRecord): boolean {
