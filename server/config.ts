@@ -8,6 +8,7 @@ import {
   type Timings,
   timingFaults,
 } from "@porchlight/core";
+import { DATABASE_URL_FORMS, readDatabaseUrl } from "./database-url.ts";
 import { JWT_SETTINGS, type JwtSettings, jwtFaults } from "./jwt-settings.ts";
 
 /** Every limit of the server. Those of {@link StreamLimits} are told to clients in `hello`. */
@@ -81,9 +82,7 @@ export const SETTINGS = {
     variable: "PORCHLIGHT_DATABASE_URL",
     fallback: "sqlite:./porchlight.db",
     read: (written) =>
-      /^sqlite:.+/.test(written)
-        ? { value: written }
-        : { fault: 'must be "sqlite:" and a file, such as sqlite:./porchlight.db' },
+      readDatabaseUrl(written) === undefined ? { fault: DATABASE_URL_FORMS } : { value: written },
   },
   adminToken: {
     variable: "PORCHLIGHT_ADMIN_TOKEN",

@@ -118,7 +118,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
       }),
       async ({ store, liveness, now }, key, { state, ...made }) => {
         const manual = state ?? undefined;
-        const stands = await store.setManual(key, { manual, made }, now());
+        const { stands } = await store.setManual(key, { manual, made }, now());
         if (stands) liveness.choose(key, manual, undefined);
       },
     ),

@@ -192,7 +192,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
       }
     }
   };
-  const store = open(config, announce, {
+  const store = await open(config, announce, {
     trace: options.trace,
     timed: (operation, work) => metrics.store(operation, work),
   });
@@ -289,7 +289,7 @@ export function openConfigured(
   config: Config,
   announce: (announcement: Announcement) => void,
   looking: Pick<StoreOptions, "trace" | "timed"> = {},
-): Store {
+): Promise<Store> {
   return openStore({
     url: config.databaseUrl,
     server_name: config.serverName,

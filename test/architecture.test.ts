@@ -114,7 +114,7 @@ describe("server", () => {
     expect(users.map(({ path }) => path)).toEqual(["server/main.ts"]);
   });
 
-  test("knows SQL in the store only, and SQLite in two files of it", () => {
+  test("knows SQL in the store only, and SQLite and PostgreSQL in two files of it each", () => {
     const users = (name: string): string[] =>
       sourcesIn("server")
         .filter(({ imports }) => imports.includes(name))
@@ -123,6 +123,10 @@ describe("server", () => {
     expect(users("better-sqlite3")).toEqual([
       "server/store/sqlite-file.ts",
       "server/store/sqlite.ts",
+    ]);
+    expect(users("pg")).toEqual([
+      "server/store/postgres-connections.ts",
+      "server/store/postgres-session.ts",
     ]);
   });
 

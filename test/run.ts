@@ -1,11 +1,12 @@
 /**
- * Installs Chromium, nginx and systemd where they are missing, runs every
- * test, and ends with a line that says how many passed. Coverage is a gate:
+ * Installs Chromium, nginx, systemd, PostgreSQL and Redis where they are
+ * missing, runs every test, and ends with a line that says how many passed. Coverage is a gate:
  * all lines of core, nine in ten of the server.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { installChromium } from "./runtimes/chromium.ts";
+import { installDatabases } from "./runtimes/databases.ts";
 import { installDeployment } from "./runtimes/deployment.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
@@ -17,6 +18,7 @@ const GATES = [
 
 await installChromium();
 await installDeployment();
+await installDatabases();
 rmSync(LCOV, { force: true });
 const run = Bun.spawn(
   [process.execPath, "test", "--coverage", "--coverage-reporter=lcov", ...process.argv.slice(2)],

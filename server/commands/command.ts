@@ -74,7 +74,7 @@ export async function withStore<T>(
   work: (store: Store, now: () => number) => Promise<T>,
 ): Promise<T> {
   const clock = systemClock();
-  const store = openConfigured(config, () => undefined);
+  const store = await openConfigured(config, () => undefined);
   try {
     return await work(store, () => clock.wall());
   } finally {

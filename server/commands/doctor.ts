@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node
 import { dirname, join } from "node:path";
 import { DEFAULT_TIMINGS } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
+import { withoutPassword } from "../database-url.ts";
 import { jwtWarnings } from "../jwt-settings.ts";
 import {
   type Config,
@@ -79,7 +80,8 @@ function settings(env: Environment): string[] {
 function shown(variable: string, value: string): string {
   if (value === "") return "not set";
   if (/TOKEN|SECRET|PASSWORD|_KEY$/.test(variable)) return "set";
-  return value.replace(/\/\/[^/@]*@/, "//***@");
+  const isServer = /^(postgres(ql)?|rediss?):\/\//.test(value);
+  return isServer ? withoutPassword(value) : value.replace(/\/\/[^/@]*@/, "//***@");
 }
 
 async function findingsOf(env: Environment): Promise<[what: string, Finding][]> {
@@ -99,15 +101,17 @@ async function findingsOf(env: Environment): Promise<[what: string, Finding][]> 
       "configuration",
       { doubtful: `${path} ${message}` },
     ]),
-    ...database(config),
+    ...(await database(config)),
     ["port", await port(config)],
   ];
 }
 
-function database(config: Config): [what: string, Finding][] {
+async function database(config: Config): Promise<[what: string, Finding][]> {
+  const { databaseUrl } = config;
   const file = fileOf(config);
   const now = systemClock().wall();
-  if (file === undefined) return [["clock", clock(now, undefined)]];
+  if (databaseUrl === "sqlite::memory:") return [["clock", clock(now, undefined)]];
+  if (file === undefined) return databaseServer(databaseUrl, now);
   const disk: [string, Finding] = ["disk", attempt(() => freeSpace(dirname(file)))];
   if (!existsSync(file))
     return [
@@ -116,7 +120,7 @@ function database(config: Config): [what: string, Finding][] {
       ["clock", clock(now, undefined)],
     ];
   try {
-    const { version, faults, lastEventAt } = inspectStore(config.databaseUrl);
+    const { version, faults, lastEventAt } = await inspectStore(databaseUrl);
     return [
       ["database", whole(file, faults)],
       ["schema", schema(version)],
@@ -126,6 +130,28 @@ function database(config: Config): [what: string, Finding][] {
   } catch (error) {
     const wrong = `"${file}" cannot be opened: ${messageOf(error)}`;
     return [["database", { wrong }], disk, ["clock", clock(now, undefined)]];
+  }
+}
+
+/** A database that is no file of this machine. */
+async function databaseServer(
+  databaseUrl: string,
+  now: number,
+): Promise<[what: string, Finding][]> {
+  try {
+    const { version, server, faults, lastEventAt } = await inspectStore(databaseUrl);
+    const reached = `"${withoutPassword(databaseUrl)}" can be reached, ${server}`;
+    const wrong = faults.join("; ");
+    return [
+      ["database", wrong === "" ? { fine: reached } : { wrong: `${reached}, but ${wrong}` }],
+      ["schema", schema(version)],
+      ["clock", clock(now, lastEventAt)],
+    ];
+  } catch (error) {
+    return [
+      ["database", { wrong: messageOf(error) }],
+      ["clock", clock(now, undefined)],
+    ];
   }
 }
 

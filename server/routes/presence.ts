@@ -71,7 +71,7 @@ export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps
         const choice = choiceOf(body, now);
         const idle_for_ms = choice.made === undefined ? 0 : now - choice.made.at;
         const by = liveness.signOf(caller, { device_id, token_id: caller.token_id, idle_for_ms });
-        const stands = await store.setManual(caller, choice, now);
+        const { stands } = await store.setManual(caller, choice, now);
         if (stands) liveness.choose(caller, body.state, by);
         else liveness.act(caller, by);
         const { state, source, manual } = liveness.explain(caller);

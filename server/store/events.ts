@@ -1,6 +1,6 @@
 import type { EventFrame, JsonObject } from "@porchlight/core";
 import { isoOf } from "@porchlight/core";
-import { one, type Program, statement } from "./query.ts";
+import { all, one, type Program, statement } from "./query.ts";
 import type { Tables } from "./schema.ts";
 import type { Announcement } from "./store.ts";
 
@@ -31,6 +31,8 @@ export interface NewEvent {
   readonly subject_id?: string | undefined;
   readonly sender_id?: string | undefined;
   readonly event_uuid?: string | undefined;
+  /** True of a message that was sent elsewhere, and long ago. */
+  readonly restored?: boolean | undefined;
   /** What the frame says besides id, type, tenant, instant and position. */
   readonly body: JsonObject;
 }
@@ -54,6 +56,7 @@ const insertEvent = statement<{
   at: number;
   body_json: string;
   event_uuid: string | null;
+  restored: number | null;
 }>()((db, p) =>
   db.insertInto("events").values({
     tenant_id: p.tenant_id,
@@ -66,6 +69,7 @@ const insertEvent = statement<{
     at: p.at,
     body_json: p.body_json,
     event_uuid: p.event_uuid,
+    restored: p.restored,
   }),
 );
 
@@ -96,9 +100,19 @@ const selectPosition = statement<{ tenant_id: string }>()((db, p) =>
   db.selectFrom("tenants").select("position").where("tenant_id", "=", p.tenant_id),
 );
 
+const selectPositions = statement<Record<never, never>>()((db) =>
+  db.selectFrom("tenants").select(["tenant_id", "position"]),
+);
+
 /** The position of a tenant's last event; 0 for a tenant that does not exist. */
 export function* position(tenant_id: string): Program<number> {
   return (yield* one(selectPosition, { tenant_id }))?.position ?? 0;
+}
+
+/** The position of every tenant's last event. */
+export function* positions(): Program<ReadonlyMap<string, number>> {
+  const rows = yield* all(selectPositions, {});
+  return new Map(rows.map((row) => [row.tenant_id, row.position]));
 }
 
 /** Gives an event the next position of its tenant and writes it down. */
@@ -121,6 +135,7 @@ export function* append(event: NewEvent, at: number): Program<EventFrame> {
     subject_id: subject_id ?? null,
     sender_id: sender_id ?? null,
     event_uuid: event_uuid ?? null,
+    restored: event.restored === true ? 1 : null,
   });
   return frameOf(row);
 }

@@ -161,7 +161,7 @@ interface Listing<R, C> {
 }
 
 /** Runs a program in the moment of the export. */
-export type Read = <T>(program: Program<T>) => T | Promise<T>;
+export type Read = <T>(program: Program<T>) => Promise<T>;
 
 /** All rows of a tenant of one kind, a page at a time. */
 type Pages = (read: Read, tenant_id: string) => AsyncGenerator<readonly ExportLine[], void>;

@@ -95,7 +95,8 @@ const selectMembers = statement<RoomKey & { join: string; invite: string }>()((d
     .where("members.room_id", "=", p.room_id)
     .where(({ or, eb }) =>
       or([eb("members.membership", "=", p.join), eb("members.membership", "=", p.invite)]),
-    ),
+    )
+    .orderBy("members.participant_id"),
 );
 
 /** Memberships that show: who has joined, and who is invited. */

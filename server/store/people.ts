@@ -103,7 +103,7 @@ const setManualState = statement<
 const selectPresenceFacts = statement<{ model: string; helper: string }>()((db, p) =>
   db
     .selectFrom("participants")
-    .select(["tenant_id", "participant_id", "manual_state", "participant_type"])
+    .select(["tenant_id", "participant_id", "manual_state", "manual_at", "participant_type"])
     .where(({ or, eb }) =>
       or([
         eb("manual_state", "is not", null),
@@ -209,32 +209,37 @@ export function* putParticipant(
   });
   yield* one(upsertParticipant, row);
   return {
-    value: presenceFactsOf(row),
+    value: factsOf(row),
     announcements: yield* announceProfile(known, row, options),
   };
 }
 
 export function* presenceFacts(): Program<readonly PresenceFacts[]> {
   const rows = yield* all(selectPresenceFacts, { model: "model", helper: "helper" });
-  return rows.map(presenceFactsOf);
+  return rows.map(factsOf);
+}
+
+export function* presenceFactsOf(key: PersonKey): Program<PresenceFacts | undefined> {
+  const row = yield* one(selectParticipant, personOf(key));
+  return row && factsOf(row);
 }
 
 export function* setManual(
   key: PersonKey,
   choice: { manual: ManualState | undefined; made?: { at: number; device_id: string } | undefined },
   now: number,
-): Program<boolean> {
+): Program<{ stands: boolean; at: number }> {
   const row = yield* participantRow(key);
   const there = manualStamp(row);
   const stamp = choice.made === undefined ? stampAfter(there, now) : { ...choice.made, seq: 0 };
-  if (!isLater(stamp, there)) return false;
+  if (!isLater(stamp, there)) return { stands: false, at: there.at };
   yield* one(setManualState, {
     ...personOf(key),
     manual_state: choice.manual ?? null,
     manual_at: stamp.at,
     manual_device_id: stamp.device_id,
   });
-  return true;
+  return { stands: true, at: stamp.at };
 }
 
 export function* me(key: PersonKey): Program<StoredMe | undefined> {
@@ -337,14 +342,18 @@ function* announceProfile(
   return [{ frame, to: "tenant" }];
 }
 
-function presenceFactsOf(
-  row: Pick<ParticipantRow, "tenant_id" | "participant_id" | "manual_state" | "participant_type">,
+function factsOf(
+  row: Pick<
+    ParticipantRow,
+    "tenant_id" | "participant_id" | "manual_state" | "manual_at" | "participant_type"
+  >,
 ): PresenceFacts {
   return {
     tenant_id: row.tenant_id,
     participant_id: row.participant_id,
     // Only what the schema of a choice lets through is ever stored.
     manual: (row.manual_state as ManualState | null) ?? undefined,
+    manual_at: row.manual_at,
     alwaysOnline: MACHINES.includes(row.participant_type),
   };
 }

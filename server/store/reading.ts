@@ -43,7 +43,8 @@ const selectJoinedIds = statement<PersonKey & { join: string }>()((db, p) =>
     .select("room_id")
     .where("tenant_id", "=", p.tenant_id)
     .where("participant_id", "=", p.participant_id)
-    .where("membership", "=", p.join),
+    .where("membership", "=", p.join)
+    .orderBy("room_id"),
 );
 
 /** A room for a viewer, with the parts asked for, at one position. */

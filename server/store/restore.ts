@@ -9,7 +9,7 @@ import { emptied } from "./redaction.ts";
 import { roomRow, saveRoom } from "./rooms.ts";
 import type { Tables } from "./schema.ts";
 import type { Restored, RoomKey } from "./store.ts";
-import { addToken } from "./tokens.ts";
+import { addTokenOnce } from "./tokens.ts";
 
 type Of<T extends Restored["type"]> = Extract<Restored, { readonly type: T }>;
 
@@ -105,6 +105,7 @@ function* restoreMessage({
     event_id,
     event_uuid,
     type: MESSAGE,
+    restored: true,
     body: { room_id, sender_id, ...said },
   } as const;
   const frame = yield* append(event, sent_at);
@@ -121,10 +122,10 @@ function* restoreMessage({
 function* restoreToken(record: Of<"token">): Program<void> {
   const { token_id, hash, tenant_id, participant_id, created_at } = record;
   yield* participantRow(record);
+  if (yield* addTokenOnce(record, created_at)) return;
   const known = yield* one(selectToken, { token_id, hash });
-  if (known === undefined) return yield* addToken(record, created_at);
-  const there = JSON.stringify([known.tenant_id, known.participant_id, known.token_id, known.hash]);
-  if (there === JSON.stringify([tenant_id, participant_id, token_id, hash])) return;
+  const there = [known?.tenant_id, known?.participant_id, known?.token_id, known?.hash];
+  if (JSON.stringify(there) === JSON.stringify([tenant_id, participant_id, token_id, hash])) return;
   throw invalid([{ path: "token_id", message: "must not be that of another token, nor its hash" }]);
 }
 

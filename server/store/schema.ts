@@ -86,6 +86,8 @@ export interface Tables {
     body_json: string;
     event_uuid: string | null;
     redacted_at: number | null;
+    /** 1 for a message that was sent elsewhere, and long ago; null for one that was sent here. */
+    restored: number | null;
   };
   /** When who has been in a room: from the event of the join to that of the end, both included. Null while it lasts. */
   stays: {
@@ -301,6 +303,7 @@ export const MIGRATIONS: readonly ((
       "insert into stays (tenant_id, participant_id, room_id, from_position) select members.tenant_id, participant_id, room_id, position from members join tenants on tenants.tenant_id = members.tenant_id where membership = 'join'",
     ),
   ],
+  (schema) => [schema.alterTable("events").addColumn("restored", "integer")],
 ];
 
 /** A step in SQL that every database understands. */

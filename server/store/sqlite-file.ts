@@ -1,15 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import Database from "better-sqlite3";
-
-/** What a look at a database file finds, without changing it. */
-export interface Inspection {
-  /** How many steps of `MIGRATIONS` it has taken. */
-  readonly version: number;
-  /** What is wrong with it; empty for a file that is whole. */
-  readonly faults: readonly string[];
-  /** The latest instant among its last events, in Unix milliseconds. */
-  readonly lastEventAt: number | undefined;
-}
+import type { Inspection } from "./database.ts";
 
 /**
  * Copies a database that others may be writing to: of one moment, checked, and

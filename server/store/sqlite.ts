@@ -1,5 +1,4 @@
 import { closeSync, openSync } from "node:fs";
-import { CodedError } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
 import Database from "better-sqlite3";
 import {
@@ -9,30 +8,9 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
+import { type SqlDatabase, unavailable } from "./database.ts";
 import { type Call, compile, type Program } from "./query.ts";
 import { MIGRATIONS, type Tables } from "./schema.ts";
-
-/** A database that runs programs. */
-export interface SqlDatabase {
-  /** Runs a program that only reads, at one moment of the database. */
-  read<T>(program: Program<T>): Promise<T>;
-  /**
-   * Runs a program that writes, whole or not at all. What it returns is
-   * answered after the commit that makes it durable; programs commit in the
-   * order in which they were handed in.
-   * @param committed is called after the commit, in order, before the answer.
-   */
-  write<T>(program: Program<T>, committed?: (result: T) => void): Promise<T>;
-  /** The database as it is now, while others go on writing. It costs disk space as long as it is open. */
-  snapshot(): Snapshot;
-  close(): void;
-}
-
-/** A moment of a database. MUST be closed. */
-export interface Snapshot {
-  read<T>(program: Program<T>): T;
-  close(): void;
-}
 
 interface Job {
   /** Runs the program; answers what to do after the commit, or after the failure. */
@@ -133,7 +111,8 @@ export function openSqlite(
         commit.run();
       }
     },
-    write(program, committed) {
+    // Whoever writes to a file has all of it: the scope makes no difference.
+    write(_scope, program, committed) {
       return new Promise((resolve, reject) => {
         if (queue.length === 0) setImmediate(() => flush());
         queue.push({
@@ -148,14 +127,19 @@ export function openSqlite(
         });
       });
     },
-    snapshot() {
+    async snapshot() {
       // A database in memory has no second connection: there a page is of its own moment.
-      if (db.memory) return { read: answer, close: () => undefined };
+      if (db.memory)
+        return { read: async (program) => answer(program), close: async () => undefined };
       const reader = new Database(file, { readonly: true, timeout: OPEN_WITHIN_MS });
       reader.exec("begin");
-      return { read: programsOn(reader), close: () => void reader.close() };
+      const answerThen = programsOn(reader);
+      return {
+        read: async (program) => answerThen(program),
+        close: async () => void reader.close(),
+      };
     },
-    close() {
+    async close() {
       if (!db.open) return;
       db.pragma(`busy_timeout = ${OPEN_WITHIN_MS}`);
       flush(BUSY_TRIES);
@@ -262,11 +246,4 @@ function translated(error: unknown): unknown {
 
 function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code === "SQLITE_BUSY";
-}
-
-function unavailable(cause: unknown): CodedError {
-  return new CodedError("SW_UNAVAILABLE", "The store is out of reach", {
-    cause,
-    retryAfterSeconds: 1,
-  });
 }

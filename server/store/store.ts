@@ -64,6 +64,8 @@ export interface IssuedPerson extends PersonKey {
 /** What presence has to know of a person before it says anything of them. */
 export interface PresenceFacts extends PersonKey {
   readonly manual: ManualState | undefined;
+  /** When that was chosen, in Unix milliseconds; 0 for who never chose. */
+  readonly manual_at: number;
   readonly alwaysOnline: boolean;
 }
 
@@ -80,6 +82,14 @@ export interface Announcement {
     | "tenant";
   /** True of a message that was sent elsewhere, and long ago: it is told, and interrupts nobody. */
   readonly restored?: boolean;
+}
+
+/** What was announced of what happened in a tenant after a position. */
+export interface Feed {
+  /** In order. */
+  readonly announcements: readonly Announcement[];
+  /** Everything up to this position is in `announcements`, or there is nothing to tell of it. */
+  readonly position: number;
 }
 
 /** What a person could see of what happened after a position. */
@@ -103,6 +113,7 @@ export type RoomPart = "members" | "read" | "plan" | "sidekicks" | "call";
 export interface RoomReading {
   readonly room: RoomFacts;
   readonly viewer: ViewerFacts;
+  /** By id. */
   readonly members: readonly MemberFacts[];
   /** The display name of the other person of a direct room, also once they have left. */
   readonly counterpart: string | undefined;
@@ -215,6 +226,8 @@ export type StoredMe = Omit<Me, "presence" | "fqid"> & { readonly server_name: s
  * - No operation MUST see or touch another tenant's rows.
  * - A refusal is a `CodedError`; out of reach is `SW_UNAVAILABLE`. Nothing is written then.
  *
+ * Texts have no U+0000, which PostgreSQL cannot hold: core lets none in.
+ *
  * `now` is Unix milliseconds. Absent keys of a body keep what is stored, or
  * take the default of a new row.
  */
@@ -228,6 +241,8 @@ export interface Store {
   ): Promise<void>;
   /** Forgets a token, of `tenant_id` only if one is given. Answers whose it was, if there was one. */
   deleteToken(token_id: string, tenant_id: string | undefined): Promise<PersonKey | undefined>;
+  /** Which of these tokens there are, expired or not; to be asked of a few hundred at once. */
+  knownTokens(token_ids: readonly string[]): Promise<ReadonlySet<string>>;
 
   /** Whether a participant is stored: `known` with just these roles and groups, in any order, `changed` with others. */
   recognise(person: IssuedPerson): Promise<"known" | "changed" | "unknown">;
@@ -319,9 +334,12 @@ export interface Store {
 
   /** Everyone of whom presence has to know something although they have no device. */
   presenceFacts(): Promise<readonly PresenceFacts[]>;
+  /** What presence has to know of one person, whoever they are; `undefined` when the tenant has no such person. */
+  presenceFactsOf(key: PersonKey): Promise<PresenceFacts | undefined>;
   /**
-   * Sets the state by hand, or back to automatic with `undefined`; answers whether it stands. A choice
-   * made offline, by a device at an instant, stands unless a later one is there; any other always does.
+   * Sets the state by hand, or back to automatic with `undefined`; answers whether it stands, and when the
+   * choice that now stands was made, in Unix milliseconds. A choice made offline, by a device at an instant,
+   * stands unless a later one is there; any other always does, and counts as later than what it replaces.
    */
   setManual(
     key: PersonKey,
@@ -330,7 +348,7 @@ export interface Store {
       made?: { at: number; device_id: string } | undefined;
     },
     now: number,
-  ): Promise<boolean>;
+  ): Promise<{ readonly stands: boolean; readonly at: number }>;
 
   me(key: PersonKey): Promise<StoredMe | undefined>;
   /** Changes a profile and tells the tenant, if anything differs. */
@@ -379,7 +397,7 @@ export interface Store {
   room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;
   /** The rooms that a person has joined, by id. */
   roomsOf(key: PersonKey): Promise<readonly RoomListing[]>;
-  /** The ids of the rooms that a person has joined, and the position at which that is so. */
+  /** The ids of the rooms that a person has joined, in order, and the position at which that is so. */
   standing(
     key: PersonKey,
   ): Promise<{ readonly rooms: readonly string[]; readonly position: number }>;
@@ -406,6 +424,14 @@ export interface Store {
   ): Promise<Replayed>;
   /** The position of a tenant's last event; 0 before the first. */
   position(tenant_id: string): Promise<number>;
+  /** The position of the last event of every tenant, all of one moment. */
+  positions(): Promise<ReadonlyMap<string, number>>;
+  /**
+   * What was announced of a tenant's events above the position `after`, at most `limit` of them, as it was
+   * announced: for whoever shares the database and did not write it. Of a message that was taken back since
+   * the content is gone; what a room had that was removed since is not there.
+   */
+  eventsAfter(tenant_id: string, after: number, limit: number): Promise<Feed>;
 
   /** Writes down the devices for an orderly restart, in place of what was written before. */
   keepDevices(

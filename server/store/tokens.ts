@@ -1,6 +1,7 @@
 import type { TokenBody } from "@porchlight/core";
 import { participantRow } from "./people.ts";
 import { one, type Program, statement } from "./query.ts";
+import type { Tables } from "./schema.ts";
 import type { PersonKey, TokenOwner } from "./store.ts";
 
 const selectToken = statement<{ hash: string }>()((db, p) =>
@@ -28,29 +29,33 @@ const selectTokenById = statement<{ token_id: string }>()((db, p) =>
     .where("token_id", "=", p.token_id),
 );
 
-const insertToken = statement<{
-  token_id: string;
-  hash: string;
-  tenant_id: string;
-  participant_id: string;
-  label: string | null;
-  created_at: number;
-  expires_at: number | null;
-}>()((db, p) =>
-  db.insertInto("tokens").values({
-    token_id: p.token_id,
-    hash: p.hash,
-    tenant_id: p.tenant_id,
-    participant_id: p.participant_id,
-    label: p.label,
-    created_at: p.created_at,
-    expires_at: p.expires_at,
-  }),
+const insertToken = statement<Tables["tokens"]>()((db, p) =>
+  db
+    .insertInto("tokens")
+    .values({
+      token_id: p.token_id,
+      hash: p.hash,
+      tenant_id: p.tenant_id,
+      participant_id: p.participant_id,
+      label: p.label,
+      created_at: p.created_at,
+      expires_at: p.expires_at,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("token_id"),
 );
 
 const removeToken = statement<{ token_id: string }>()((db, p) =>
   db.deleteFrom("tokens").where("token_id", "=", p.token_id),
 );
+
+/** Which of these tokens there are. */
+export function* knownTokens(token_ids: readonly string[]): Program<ReadonlySet<string>> {
+  const known = new Set<string>();
+  for (const token_id of token_ids)
+    if ((yield* one(selectTokenById, { token_id })) !== undefined) known.add(token_id);
+  return known;
+}
 
 export function* token(hash: string): Program<TokenOwner | undefined> {
   const row = yield* one(selectToken, { hash });
@@ -65,27 +70,31 @@ export function* token(hash: string): Program<TokenOwner | undefined> {
   );
 }
 
-export function* addToken(
-  {
-    token_id,
-    hash,
-    tenant_id,
-    participant_id,
-    label,
-    expires_at,
-  }: { token_id: string; hash: string } & PersonKey & Pick<TokenBody, "label" | "expires_at">,
-  now: number,
-): Program<void> {
-  yield* participantRow({ tenant_id, participant_id });
-  yield* one(insertToken, {
+/** A token before it is stored. */
+type NewToken = { token_id: string; hash: string } & PersonKey &
+  Pick<TokenBody, "label" | "expires_at">;
+
+export function* addToken(token: NewToken, now: number): Program<void> {
+  yield* participantRow(token);
+  if (yield* addTokenOnce(token, now)) return;
+  throw new Error(`Cannot add the token "${token.token_id}" as its name or its hash is taken`);
+}
+
+/** Stores a token unless its name or its hash is taken, in whatever tenant; answers whether it did. */
+export function* addTokenOnce(
+  { token_id, hash, tenant_id, participant_id, label, expires_at }: NewToken,
+  created_at: number,
+): Program<boolean> {
+  const added = yield* one(insertToken, {
     token_id,
     hash,
     tenant_id,
     participant_id,
     label: label ?? null,
-    created_at: now,
+    created_at,
     expires_at: expires_at ?? null,
   });
+  return added !== undefined;
 }
 
 export function* deleteToken(

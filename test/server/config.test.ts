@@ -143,6 +143,23 @@ describe("readConfig", () => {
     expect(JSON.stringify(faultsOf({ PORCHLIGHT_ADMIN_TOKEN: "secret" }))).not.toContain("secret");
   });
 
+  test("a database is a file or the address of a PostgreSQL database, and the fault of anything else names both", () => {
+    for (const url of [
+      "sqlite:/data/people.db",
+      "postgres://porchlight:s%2Fcret@db.example:5432/porchlight?sslmode=verify-full",
+      "postgresql:///porchlight?host=/run/postgresql",
+    ])
+      expect(readConfig({ PORCHLIGHT_DATABASE_URL: url }).databaseUrl).toBe(url);
+    for (const url of ["people.db", "mysql://root:secret@localhost", "postgres://root:secret@:"]) {
+      const [[variable, message] = []] = faultsOf({ PORCHLIGHT_DATABASE_URL: url });
+      expect([variable, message]).toEqual([
+        "PORCHLIGHT_DATABASE_URL",
+        expect.stringMatching(/sqlite:\.\/porchlight\.db.*postgres:\/\/user:password@/),
+      ]);
+      expect(message).not.toContain("root:secret");
+    }
+  });
+
   test("keys of an issuer and a secret shared with it exclude each other", () => {
     const jwksUrl = { PORCHLIGHT_JWKS_URL: "https://issuer.example/keys" };
     const jwtSecret = { PORCHLIGHT_JWT_SECRET: SECRET };

@@ -88,7 +88,7 @@ describe("PORCHLIGHT_ALLOWED_ORIGINS", () => {
         socket?.addEventListener("open", () => resolve("open"));
         socket?.addEventListener("close", () => resolve("closed"));
       });
-    expect([await opened(home), await opened(foreign)]).toEqual(["open", "closed"]);
+    expect(await Promise.all([home, foreign].map(opened))).toEqual(["open", "closed"]);
     home?.close();
   });
 

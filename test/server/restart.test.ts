@@ -32,8 +32,8 @@ describe("a start that fails", () => {
       PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "second.db")}`,
     });
     let closed = 0;
-    const open: typeof openConfigured = (...options) => {
-      const store = openConfigured(...options);
+    const open: typeof openConfigured = async (...options) => {
+      const store = await openConfigured(...options);
       const close = async (): Promise<void> => {
         closed += 1;
         await store.close();

@@ -14,9 +14,9 @@ const PAGE = 2;
  * @param delay ends when what is named may go on.
  */
 export function hesitantly(delay: (what: Delayed) => Promise<void>): typeof openConfigured {
-  return (config, announce) => {
+  return async (config, announce) => {
     let told = Promise.resolve();
-    const store = openConfigured(config, (announcement) => {
+    const store = await openConfigured(config, (announcement) => {
       told = told.then(() => delay("announce")).then(() => announce(announcement));
     });
     const hesitate =
@@ -28,7 +28,13 @@ export function hesitantly(delay: (what: Delayed) => Promise<void>): typeof open
         return answer;
       };
     return new Proxy(store, {
-      get: (target, name) => hesitate(name as keyof Store, Reflect.get(target, name)),
+      get: (target, name) => {
+        const act: unknown = Reflect.get(target, name);
+        // A store is no promise: whoever awaits it looks for `then`.
+        return act instanceof Function
+          ? hesitate(name as keyof Store, act as (...args: unknown[]) => Promise<unknown>)
+          : act;
+      },
     });
   };
 }

@@ -90,7 +90,7 @@ function profileEventFaults(db: Database.Database): string[] {
 
 /** What a person has is whole, of one write, and of none that was over before an answered one began. */
 async function personFaults(file: string, sent: readonly Entry[]): Promise<string[]> {
-  const store = openStore({
+  const store = await openStore({
     url: `sqlite:${file}`,
     server_name: "localhost",
     newId: () => crypto.randomUUID(),

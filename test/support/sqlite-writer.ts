@@ -17,7 +17,7 @@ async function write(file: string): Promise<void> {
   const refuse = (error: unknown): void =>
     say(`${file} refused ${error instanceof Error && "code" in error ? error.code : error}`);
   try {
-    const store = openStore({
+    const store = await openStore({
       url: `sqlite:${file}`,
       announce: () => undefined,
       newId: () => crypto.randomUUID(),

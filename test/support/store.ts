@@ -75,8 +75,12 @@ export class TestStore implements AsyncDisposable {
     tenant_id = "acme",
   ): Promise<void> {
     await this.store.putTenant(tenant_id, {});
-    for (const participant_id of ids)
-      await this.store.putParticipant({ tenant_id, participant_id }, body, NOW);
+    // Handed in together they share commits, and are written in order.
+    await Promise.all(
+      ids.map((participant_id) =>
+        this.store.putParticipant({ tenant_id, participant_id }, body, NOW),
+      ),
+    );
   }
 
   /** Adds a room, and the people who have joined it. */
@@ -88,7 +92,7 @@ export class TestStore implements AsyncDisposable {
   ): Promise<RoomKey> {
     await this.people(members, {}, tenant_id);
     await this.store.putRoom({ tenant_id, room_id }, body, NOW);
-    for (const id of members) await this.member({ tenant_id, room_id }, id);
+    await Promise.all(members.map((id) => this.member({ tenant_id, room_id }, id)));
     return { tenant_id, room_id };
   }
 

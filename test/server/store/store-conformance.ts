@@ -1,5 +1,6 @@
 import { describe } from "bun:test";
 import type { MakeDatabase } from "../../support/store.ts";
+import { feedConformance } from "./conformance/feed.ts";
 import { issuedConformance } from "./conformance/issued-person.ts";
 import { membershipConformance } from "./conformance/membership.ts";
 import { messagesConformance } from "./conformance/messages.ts";
@@ -12,6 +13,7 @@ import { roomWritesConformance } from "./conformance/room-writes.ts";
 import { roomsConformance } from "./conformance/rooms.ts";
 import { snoozesConformance } from "./conformance/snoozes.ts";
 import { tenantsConformance } from "./conformance/tenants.ts";
+import { textsConformance } from "./conformance/texts.ts";
 
 /** Everything that the port `Store` promises, to be run against every adapter of it. */
 export function storeConformance(name: string, makeDatabase: MakeDatabase): void {
@@ -28,5 +30,7 @@ export function storeConformance(name: string, makeDatabase: MakeDatabase): void
     roomWritesConformance(makeDatabase);
     messagesConformance(makeDatabase);
     replayConformance(makeDatabase);
+    feedConformance(makeDatabase);
+    textsConformance(makeDatabase);
   });
 }

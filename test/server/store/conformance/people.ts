@@ -5,6 +5,7 @@ import {
   type ParticipantBody,
   type RememberedPerson,
 } from "@porchlight/core";
+import type { Store } from "@porchlight/server/store";
 import fc from "fast-check";
 import { anyPreferencesPatch } from "../../../support/preferences-values.ts";
 import { TRIALS_TIMEOUT_MS, trials } from "../../../support/runs.ts";
@@ -66,8 +67,13 @@ export function peopleConformance(makeDatabase: MakeDatabase): void {
       await t.store.putTenant("acme", {});
       const put = (body: ParticipantBody): Promise<unknown> =>
         t.store.putParticipant(ANN, body, NOW);
-      expect(await put({})).toEqual({ ...ANN, manual: undefined, alwaysOnline: false });
-      expect(await put({ presence: "busy" })).toMatchObject({ manual: "busy" });
+      expect(await put({})).toEqual({
+        ...ANN,
+        manual: undefined,
+        manual_at: 0,
+        alwaysOnline: false,
+      });
+      expect(await put({ presence: "busy" })).toMatchObject({ manual: "busy", manual_at: NOW });
       expect(await put({ bio: "still" })).toMatchObject({ manual: "busy" });
       expect(await put({ presence: null })).toMatchObject({ manual: undefined });
       expect(await put({ participant_type: "model" })).toMatchObject({ alwaysOnline: true });
@@ -127,6 +133,41 @@ export function peopleConformance(makeDatabase: MakeDatabase): void {
     });
   });
 
+  describe("Store.presenceFactsOf()", () => {
+    test("answers for whoever there is, also when they have chosen nothing, and of one tenant", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann"]);
+      await t.people(["ann"], { presence: "busy", participant_type: "helper" }, "globex");
+      expect(await t.store.presenceFactsOf(ANN)).toEqual({
+        ...ANN,
+        manual: undefined,
+        manual_at: 0,
+        alwaysOnline: false,
+      });
+      const neighbour = { ...ANN, tenant_id: "globex" };
+      expect(await t.store.presenceFactsOf(neighbour)).toEqual({
+        ...neighbour,
+        manual: "busy",
+        manual_at: NOW,
+        alwaysOnline: true,
+      });
+      expect(await t.store.presenceFactsOf({ ...ANN, participant_id: "bob" })).toBeUndefined();
+    });
+
+    test("is what adding the person answered, and goes on saying when a choice was taken back", async () => {
+      await using t = await TestStore.on(makeDatabase);
+      await t.people(["ann"]);
+      const added = await t.store.putParticipant(ANN, { presence: "idle" }, NOW);
+      expect(await t.store.presenceFactsOf(ANN)).toEqual(added);
+      const { at } = await t.store.setManual(ANN, { manual: undefined }, NOW + 1_000);
+      expect(await t.store.presenceFactsOf(ANN)).toEqual({
+        ...added,
+        manual: undefined,
+        manual_at: at,
+      });
+    });
+  });
+
   describe("Store.setManual()", () => {
     test("sets the state by hand and returns it to automatic, and tells nobody", async () => {
       await using t = await TestStore.on(makeDatabase);
@@ -134,7 +175,7 @@ export function peopleConformance(makeDatabase: MakeDatabase): void {
       const heard = await t.heard(() => t.store.setManual(ANN, { manual: "appear_offline" }, NOW));
       expect(heard).toEqual([]);
       expect(await t.store.presenceFacts()).toEqual([
-        { ...ANN, manual: "appear_offline", alwaysOnline: false },
+        { ...ANN, manual: "appear_offline", manual_at: NOW, alwaysOnline: false },
       ]);
       await t.store.setManual(ANN, { manual: undefined }, NOW);
       expect(await t.store.presenceFacts()).toEqual([]);
@@ -150,23 +191,29 @@ export function peopleConformance(makeDatabase: MakeDatabase): void {
     test("stands unless a later choice is there, whichever arrives first", async () => {
       await using t = await TestStore.on(makeDatabase);
       await t.people(["ann"]);
-      const choose = (manual: "busy" | "idle", at: number, device_id?: string): Promise<boolean> =>
+      const choose = (
+        manual: "busy" | "idle",
+        at: number,
+        device_id?: string,
+      ): ReturnType<Store["setManual"]> =>
         t.store.setManual(ANN, { manual, made: made(at, device_id) }, NOW);
-      expect(await choose("busy", NOW - 1_000)).toBe(true);
-      expect(await choose("idle", NOW - 1_001)).toBe(false);
-      expect(await choose("idle", NOW - 1_000, "a-device")).toBe(false);
-      expect(await choose("idle", NOW - 1_000, "z-device")).toBe(true);
+      const at = NOW - 1_000;
+      expect(await choose("busy", at)).toEqual({ stands: true, at });
+      expect(await choose("idle", at - 1)).toEqual({ stands: false, at });
+      expect(await choose("idle", at, "a-device")).toEqual({ stands: false, at });
+      expect(await choose("idle", at, "z-device")).toEqual({ stands: true, at });
       expect(await t.store.presenceFacts()).toMatchObject([{ manual: "idle" }]);
     });
 
     test("never stands against one that was made since, which stands at once even where its clock is behind", async () => {
       await using t = await TestStore.on(makeDatabase);
       await t.people(["ann"]);
-      await t.store.setManual(ANN, { manual: "busy", made: made(NOW + 60_000) }, NOW);
-      expect(await t.store.setManual(ANN, { manual: "idle" }, NOW)).toBe(true);
-      expect(await t.store.setManual(ANN, { manual: "busy", made: made(NOW + 60_000) }, NOW)).toBe(
-        false,
-      );
+      const ahead = { manual: "busy", made: made(NOW + 60_000) } as const;
+      await t.store.setManual(ANN, ahead, NOW);
+      const later = await t.store.setManual(ANN, { manual: "idle" }, NOW);
+      expect(later).toEqual({ stands: true, at: expect.any(Number) });
+      expect(later.at).toBeGreaterThan(NOW + 60_000);
+      expect(await t.store.setManual(ANN, ahead, NOW)).toEqual({ stands: false, at: later.at });
       expect(await t.store.presenceFacts()).toMatchObject([{ manual: "idle" }]);
     });
   });

@@ -251,15 +251,9 @@ export function snoozesConformance(makeDatabase: MakeDatabase): void {
 
     test("reads a large room in shares, everyone once", async () => {
       await using t = await TestStore.on(makeDatabase);
-      const crowd = Array.from({ length: 1_000 }, (_, index) => `p${index}`);
-      const lobby = await t.room("lobby", []);
+      const crowd = Array.from({ length: 600 }, (_, index) => `p${index}`);
+      const lobby = await t.room("lobby", crowd);
       await t.people(["p"]);
-      await Promise.all(
-        crowd.map((participant_id) =>
-          t.store.putParticipant({ tenant_id: "acme", participant_id }, {}, NOW),
-        ),
-      );
-      await Promise.all(crowd.map((id) => t.member(lobby, id)));
       const ids: string[] = [];
       let shares = 0;
       for (let after: string | undefined = ""; after !== undefined; shares += 1) {
@@ -269,6 +263,6 @@ export function snoozesConformance(makeDatabase: MakeDatabase): void {
       }
       expect(ids).toEqual(crowd.toSorted());
       expect(shares).toBeGreaterThan(1);
-    });
+    }, 30_000);
   });
 }
