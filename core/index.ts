@@ -107,6 +107,15 @@ export {
   restDevice,
   type SourceName,
 } from "./presence-register.ts";
+export type {
+  EndReason,
+  ManualFacts,
+  Owner,
+  PersonContribution,
+  PersonRecord,
+  PersonShare,
+  SharedSource,
+} from "./presence-share.ts";
 export {
   type Me,
   type Profile,

@@ -16,6 +16,13 @@ import {
   type RememberedPerson,
   type SourceName,
 } from "./presence-register.ts";
+import type {
+  EndReason,
+  ManualFacts,
+  Owner,
+  PersonContribution,
+  PersonRecord,
+} from "./presence-share.ts";
 import type { RoomLife } from "./room-state.ts";
 import {
   type TypingChange,
@@ -49,8 +56,9 @@ export class LivenessRegister {
   readonly #presence: PresenceRegister;
   readonly #typing: TypingRegister;
 
-  constructor(rules: PresenceRules & TypingRules) {
-    this.#presence = new PresenceRegister(rules);
+  /** @param node names this register among several that share records of the same people. */
+  constructor(rules: PresenceRules & TypingRules, node?: string) {
+    this.#presence = new PresenceRegister(rules, node);
     this.#typing = new TypingRegister(rules);
   }
 
@@ -125,32 +133,34 @@ export class LivenessRegister {
   /**
    * Sets the state by hand, or returns to automatic with `undefined`. Whoever
    * begins to hide ceases to type first. @param by who asked by a request,
-   * where that is a sign of life.
+   * where that is a sign of life. @param at see {@link PresenceRegister.choose}.
    */
   choose(
     participantId: string,
     manual: ManualState | undefined,
     now: Moment,
     by?: Actor,
+    at?: number,
   ): readonly LivenessChange[] {
-    const ended = this.#stopTypingToHide(participantId, manual, now);
-    return inOrder(ended, this.#presence.choose(participantId, manual, now.elapsed, by));
+    const change = this.#presence.choose(participantId, manual, now.elapsed, by, at);
+    return inOrder(this.#stopTypingToHide(participantId, now), change);
   }
 
   /** Takes note of what the durable facts say of a person; of hiding it is what {@link choose} is. */
   introduce(
     participantId: string,
-    facts: { manual: ManualState | undefined; alwaysOnline: boolean },
+    facts: Omit<ManualFacts, "manual_at"> & { readonly manual_at?: number },
     now: Moment,
   ): readonly LivenessChange[] {
-    const ended = this.#stopTypingToHide(participantId, facts.manual, now);
-    return inOrder(ended, this.#presence.introduce(participantId, facts, now.elapsed));
+    const change = this.#presence.introduce(participantId, facts, now.elapsed);
+    return inOrder(this.#stopTypingToHide(participantId, now), change);
   }
 
   /** A person is no more: their typing ends, and all else of them is forgotten. */
-  forget(participantId: string, now: Moment): readonly LivenessChange[] {
+  forget(participantId: string, now: Moment, at?: number): readonly LivenessChange[] {
     const ended = this.stopTyping(participantId, {}, now);
-    return inOrder(ended, this.#presence.forget(participantId));
+    const grave = at === undefined ? undefined : { now: now.elapsed, at };
+    return inOrder(ended, this.#presence.forget(participantId, grave));
   }
 
   /** Publishes or ends a typing signal. Of someone who hides it is thrown away. */
@@ -257,12 +267,104 @@ export class LivenessRegister {
     this.#presence.restore(remembered, downMs, now.elapsed);
   }
 
-  #stopTypingToHide(
+  /** What this node contributes to a person's record: see {@link PresenceRegister.contribution}. */
+  contribution(participantId: string, now: Moment): PersonContribution {
+    return this.#presence.contribution(participantId, now.elapsed);
+  }
+
+  /** Whether a later choice is known of a person than that in their record. */
+  isOutdated(participantId: string): boolean {
+    return this.#presence.isOutdated(participantId);
+  }
+
+  /** Everyone who has a source on this node. */
+  own(): Iterable<string> {
+    return this.#presence.own();
+  }
+
+  /** Everyone who has set a state by hand. */
+  chosen(): Iterable<string> {
+    return this.#presence.chosen();
+  }
+
+  /** Everyone of whom another node holds a source. */
+  shared(): Iterable<string> {
+    return this.#presence.shared();
+  }
+
+  /**
+   * Takes up a person's record: see {@link PresenceRegister.adopt}. What was
+   * typed on a device that is gone by it, or by someone who hides by it, ends first.
+   */
+  adopt(
+    record: PersonRecord,
+    now: Moment,
+  ): {
+    readonly changes: readonly LivenessChange[];
+    readonly ended: readonly { readonly source: OpenSource; readonly why: EndReason }[];
+    readonly isOutdated: boolean;
+  } {
+    const { participant_id } = record;
+    const lost = this.#typesThrough(participant_id);
+    const { change, ended, isOutdated } = this.#presence.adopt(record, now.elapsed);
+    const stopped = this.#stopTypingThroughThose(participant_id, lost, now);
+    return {
+      changes: inOrder([...stopped, ...this.#stopTypingToHide(participant_id, now)], change),
+      ended,
+      isOutdated,
+    };
+  }
+
+  /** There is no record of the person: see {@link PresenceRegister.disown}. */
+  disown(participantId: string, owners: readonly Owner[], now: Moment): readonly LivenessChange[] {
+    const lost = this.#typesThrough(participantId);
+    const change = this.#presence.disown(participantId, owners, now.elapsed);
+    return inOrder(this.#stopTypingThroughThose(participantId, lost, now), change);
+  }
+
+  /** A node is no more, of which records may say something still: see {@link PresenceRegister.noteGone}. */
+  noteGone(owner: Owner, lingerMs: number, now: Moment): void {
+    this.#presence.noteGone(owner, lingerMs, now.elapsed);
+  }
+
+  /** A node is no more: see {@link PresenceRegister.orphan}. What was typed through it runs out by itself. */
+  orphan(owner: Owner, lingerMs: number, now: Moment): readonly LivenessChange[] {
+    return this.#presence.orphan(owner, lingerMs, now.elapsed);
+  }
+
+  /** A node tells everything anew: see {@link PresenceRegister.supersede}. */
+  supersede(owner: Owner, now: Moment): readonly LivenessChange[] {
+    return this.#presence.supersede(owner, now.elapsed);
+  }
+
+  /** Nothing is heard of other nodes: see {@link PresenceRegister.hold}. */
+  hold(now: Moment): readonly LivenessChange[] {
+    return this.#presence.hold(now.elapsed);
+  }
+
+  /** Asks now which devices a person types on; the answer asks again, later, which of them are gone. */
+  #typesThrough(participantId: string): () => readonly string[] {
+    const isOpen = (device_id: string): boolean =>
+      this.#presence.isConnected(participantId, { device_id });
+    const isKnown = (device_id: string): boolean => this.#presence.knows(participantId, device_id);
+    const devices = this.#typing.sourcesOf(participantId);
+    const [open, known] = [devices.filter(isOpen), devices.filter(isKnown)];
+    return () => [
+      ...open.filter((each) => !isOpen(each)),
+      ...known.filter((each) => !open.includes(each) && !isKnown(each)),
+    ];
+  }
+
+  #stopTypingThroughThose(
     participantId: string,
-    manual: ManualState | undefined,
+    lost: () => readonly string[],
     now: Moment,
   ): readonly TypingChange[] {
-    return manual === "appear_offline" ? this.stopTyping(participantId, {}, now) : [];
+    return lost().flatMap((source) => this.stopTyping(participantId, { source }, now));
+  }
+
+  #stopTypingToHide(participantId: string, now: Moment): readonly TypingChange[] {
+    return this.#presence.isHidden(participantId) ? this.stopTyping(participantId, {}, now) : [];
   }
 
   /** Signals belong to the device, and another socket of it may be the one that types. */

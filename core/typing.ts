@@ -127,6 +127,12 @@ export class TypingRegister {
       .map(({ participant_id }) => participant_id);
   }
 
+  /** By which devices or tokens a person types, in any room. */
+  sourcesOf(participantId: string): string[] {
+    const sources = this.#all(participantId).flatMap((typist) => typist.sources);
+    return [...new Set(sources.map(({ source }) => source))];
+  }
+
   /** Whether others were told last that somebody types in a room. */
   isTyping(roomId: string, participantId: string): boolean {
     const typist = this.#find({ room_id: roomId, participant_id: participantId });
