@@ -1,3 +1,4 @@
+import type { AwarenessSeat } from "./awareness-share.ts";
 import { isJsonObject, type JsonObject, utf8Bytes } from "./json.ts";
 import type { PresenceState } from "./presence.ts";
 import type { Participant } from "./room-state.ts";
@@ -13,10 +14,7 @@ const MAX_LEVELS = 8;
 const MAX_ECHOES = 4;
 
 /** A socket in a room. Opaque: hand it back to the room that gave it. */
-export interface AwarenessClient {
-  readonly participant_id: string;
-  readonly device_id: string;
-}
+export interface AwarenessClient extends AwarenessSeat {}
 
 /** An entry to be told. */
 export interface AwarenessTelling {
@@ -51,10 +49,14 @@ export interface Face {
 
 /** A socket, and the entries of which it speaks. */
 export interface Client extends AwarenessClient {
+  /** The node that it is open on, where that is another. */
+  readonly node: string | undefined;
   readonly openedAt: number;
   readonly entries: Set<Entry>;
   /** Its own id: the first that it spoke for, or would have, had it not been somebody else's. */
   ownId: number | undefined;
+  /** Of one of another node, what it says of ids that are another socket's here. */
+  readonly refused: Map<number, string>;
 }
 
 /** What a client says, and what was told of it. */
@@ -63,6 +65,8 @@ export interface Entry {
   readonly participant_id: string;
   /** Absent while it lingers, and of a stand-in. */
   client: Client | undefined;
+  /** The node whose socket said it last, where that is another. */
+  node: string | undefined;
   device_id: string | null;
   state: JsonObject | undefined;
   /** The state as it came. */
@@ -96,11 +100,14 @@ export class News implements AwarenessNews {
   readonly typing: AwarenessClient[] = [];
   readonly now: number;
   readonly #clocks: { others: number; own: number };
+  readonly #floor: number;
   readonly #issued: { others?: number; own?: number } = {};
 
-  constructor(clocks: { others: number; own: number }, now: number) {
+  /** @param at.floor the lowest clock with which anything may be told. */
+  constructor(clocks: { others: number; own: number }, at: { now: number; floor: number }) {
     this.#clocks = clocks;
-    this.now = now;
+    this.now = at.now;
+    this.#floor = at.floor;
   }
 
   /** Tells of an entry if it is otherwise than it was told. @param text nothing: it is gone. */
@@ -139,7 +146,7 @@ export class News implements AwarenessNews {
   }
 
   #clock(to: "others" | "own"): number {
-    const issued = this.#issued[to] ?? Math.max(this.#clocks[to] + 1, Math.ceil(this.now));
+    const issued = this.#issued[to] ?? Math.max(this.#clocks[to] + 1, this.#floor);
     this.#issued[to] = issued;
     this.#clocks[to] = issued;
     return issued;
@@ -194,6 +201,7 @@ export function newEntry(id: number, participant_id: string): Entry {
     id,
     participant_id,
     client: undefined,
+    node: undefined,
     device_id: null,
     state: undefined,
     text: "",

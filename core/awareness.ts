@@ -18,10 +18,24 @@ import {
   standInId,
   textOf,
 } from "./awareness-entry.ts";
-import { utf8Bytes } from "./json.ts";
+import { AwarenessLog } from "./awareness-log.ts";
+import { isKept, ReservedIds, toldAt } from "./awareness-reserved.ts";
+import {
+  type AwarenessBatch,
+  type AwarenessSeat,
+  type AwarenessShare,
+  type AwarenessTime,
+  type LingeringEntry,
+  lingeringEntry,
+  type ReservedId,
+  reservedId,
+  sharedSocket,
+} from "./awareness-share.ts";
+import { type JsonObject, utf8Bytes } from "./json.ts";
 import type { PresenceState, VisibleState } from "./presence.ts";
 import type { Timings } from "./timings.ts";
 
+export { AwarenessElsewhere, type AwarenessHeard } from "./awareness-elsewhere.ts";
 export {
   type AwarenessClient,
   type AwarenessMember,
@@ -30,20 +44,30 @@ export {
   MAX_AWARENESS_BYTES,
   STAND_IN_IDS_FROM,
 } from "./awareness-entry.ts";
+export {
+  type AwarenessBatch,
+  type AwarenessDeed,
+  type AwarenessSeat,
+  type AwarenessShare,
+  type AwarenessTime,
+  type LingeringEntry,
+  partsOf,
+  type ReservedId,
+  type SharedSocket,
+  wholeOf,
+} from "./awareness-share.ts";
 export { YJS_CLOSE, type YjsClose } from "./frames.ts";
 
 /** Ids that one socket can have at once. */
 export const MAX_AWARENESS_IDS = 16;
 /** All that one person's sockets say in a room takes at most so many bytes: as much as one of them may say. */
 const MAX_PERSON_BYTES: number = MAX_AWARENESS_IDS * MAX_AWARENESS_BYTES;
-/** An id stays its person's for so long after others were last told of it. */
-const RESERVED_MS = 600_000;
-/** Ids that are kept for one person who no longer uses them; of more, the oldest are given up. */
-const MAX_RESERVED = 64;
 /** Who reconnects says so right after opening. Later, an id of the person's other socket is only repeated. */
 const TAKEOVER_MS = 2_000;
 /** What was told within this time needs no refreshing. */
 const FRESH_MS = 10_000;
+/** A client that came from another node may have been told with clocks that are ahead by so much of what is known here. */
+const AHEAD_MS = 2_000;
 
 /** What bounds awareness in one room. */
 export interface AwarenessRules extends Pick<Timings, "coalesce_ms"> {
@@ -99,8 +123,6 @@ interface Person {
   readonly entries: Set<Entry>;
   /** What shows the person who has no entry of a client. */
   standIn: Entry | undefined;
-  /** Ids that are kept for the person, in the order in which they were given up. */
-  readonly reserved: Set<number>;
 }
 
 const REFUSED: AwarenessOutcome = { kind: "refused" };
@@ -130,22 +152,34 @@ export class AwarenessRoom {
   readonly #members = new Map<string, AwarenessMember>();
   readonly #people = new Map<string, Person>();
   readonly #entries = new Map<number, Entry>();
-  /** Ids that nobody uses, and for whom they are kept until when. */
-  readonly #reserved = new Map<number, { readonly entry: Entry; readonly until: number }>();
+  readonly #reserved = new ReservedIds();
   readonly #unsettled = new Set<string>();
   readonly #lingering = new Set<Entry>();
   /** Sockets whose own id is somebody else's. */
   readonly #losers = new Set<Client>();
+  /** Sockets of other nodes that speak for ids that are not theirs here, as long as they are not. */
+  readonly #refused = new Set<Client>();
+  /** What other nodes are to be told of the sockets of this one. */
+  readonly #log: AwarenessLog | undefined;
   /** The last clock told of a person to others, and to the person. */
   readonly #clocks = { others: 0, own: 0 };
+  /** By how much the clocks are to be ahead of the time, so that they go on where others have told with higher ones. */
+  #aheadMs = 0;
+  #lastOpened = 0;
   readonly #name: string;
   readonly #rules: AwarenessRules;
+  readonly #node: string | undefined;
   #waitUntil = Number.POSITIVE_INFINITY;
 
-  /** @param name distinguishes the room from all others: ids of those without a client follow from it. */
-  constructor(name: string, rules: AwarenessRules) {
+  /**
+   * @param name distinguishes the room from all others: ids of those without a client follow from it.
+   * @param node names this node among several that have sockets in the room; nothing where there is only one.
+   */
+  constructor(name: string, rules: AwarenessRules, node?: string) {
     this.#name = name;
     this.#rules = rules;
+    this.#node = node;
+    this.#log = node === undefined ? undefined : new AwarenessLog();
   }
 
   /** How many entries others can see. */
@@ -158,6 +192,11 @@ export class AwarenessRoom {
   /** Whether nothing of it need be kept once nobody is there any more: no id is anybody's. */
   get isForgettable(): boolean {
     return this.#reserved.size === 0 && [...this.#entries.keys()].every(isStandIn);
+  }
+
+  /** Whether anything lingers of a socket that was lost, here or elsewhere. */
+  get isLingering(): boolean {
+    return this.#lingering.size > 0;
   }
 
   /** Whether somebody has joined. */
@@ -189,15 +228,15 @@ export class AwarenessRoom {
 
   /** A socket opens. It speaks for no id until it says something. */
   join(participantId: string, deviceId: string, now: number): AwarenessClient {
-    const client: Client = {
-      participant_id: participantId,
-      device_id: deviceId,
-      openedAt: now,
-      entries: new Set(),
-      ownId: undefined,
-    };
-    this.#personOf(participantId).clients.add(client);
-    return client;
+    const opened = Math.max(this.#lastOpened + 1, this.#floor(now));
+    const seat = { participant_id: participantId, device_id: deviceId, opened };
+    this.#log?.add({ ...seat, did: "opened" });
+    return this.#seat(seat, undefined, now);
+  }
+
+  /** A socket is open on another node. It is one like any other, of which its node says what it does. */
+  joinElsewhere(node: string, seat: AwarenessSeat, now: number): AwarenessClient {
+    return this.#seat(seat, node, now);
   }
 
   /** Whose an id is to a socket that speaks of it. @param said.isNull whether it says that there is nothing any more. */
@@ -212,13 +251,13 @@ export class AwarenessRoom {
     const holder = this.#holderOf(id, now);
     const isOthers = isStandIn(id) || (holder ?? client.participant_id) !== client.participant_id;
     // Not by what the room was told last: that somebody who hides was told something must not show.
-    const isHeard = clock <= Math.max(this.#clocks.others, Math.ceil(now));
+    const isHeard = clock <= Math.max(this.#clocks.others, this.#floor(now)) + this.#slackMs;
     if (isOthers && !isHeard && client.ownId !== id) return "forged";
     if (isOthers && !isNull) this.#lose(client, id, clock);
     if (isNull && isMistaken(entry, client, clock)) return "mistaken";
     if (isOthers || isNull) return "foreign";
     const isKnown = (holder ?? entry?.participant_id) === client.participant_id;
-    return isKnown ? claimKnown(client, entry, now) : claimNew(client);
+    return isKnown ? this.#claimKnown(client, entry, now) : claimNew(client);
   }
 
   /** A socket says something of an id that is its own, as {@link claim} has it. */
@@ -227,21 +266,67 @@ export class AwarenessRoom {
     const known = this.#entries.get(id);
     const own = known?.client === client ? known : undefined;
     const before = own?.state;
-    if (own !== undefined && isEcho(own, clock, text)) return ECHOED;
-    if (text === null) return this.#silence(own, clock);
+    if (own !== undefined && this.#isEcho(own, clock, text)) return ECHOED;
+    if (text === null) return this.#silence(client, own, clock);
     const isRenewal = before !== undefined && own?.text === text;
     const state = isRenewal ? before : readState(text);
     if (state === undefined || !this.#hasRoomFor(client, own, text)) return REFUSED;
+    if (own === undefined) this.#succeed(client, known);
     const { entry, replaced } = own === undefined ? this.#bind(client, id) : { entry: own };
     entry.heardClock = clock;
-    entry.state = state;
-    entry.text = text;
-    entry.bytes = utf8Bytes(text);
-    if (!isRenewal) this.touch(client.participant_id);
+    record(entry, state, text);
+    if (!isRenewal) {
+      this.touch(client.participant_id);
+      this.#log?.add({ ...seatOf(client), did: "said", id, text });
+    }
     // Who begins to speak is found to type once others see them: see `typing` of the news.
     const typing = before && typingOf(before.typing === true, state.typing === true);
     const kind = isRenewal ? "renewed" : before === undefined ? "bound" : "changed";
     return { kind, typing, replaced };
+  }
+
+  /**
+   * A socket of another node said something, which its node has taken for its own. Answers the older socket of the
+   * person that began with that id, if there is one: its node is to close it, and to {@link leave}.
+   * @param said.isNews whether it says so now; otherwise it did before this node knew of it.
+   */
+  sayElsewhere(
+    handle: AwarenessClient,
+    { id, text, isNews }: { id: number; text: string; isNews: boolean },
+    now: number,
+  ): AwarenessClient | undefined {
+    const client = clientOf(handle);
+    const known = this.#entries.get(id);
+    const own = known?.client === client ? known : undefined;
+    const state = readState(text);
+    if (state === undefined) return undefined;
+    if (!this.#mayHave(client, id, now)) {
+      client.refused.set(id, text);
+      this.#refused.add(client);
+      return undefined;
+    }
+    client.refused.delete(id);
+    if (own === undefined && isNews) this.#succeed(client, known);
+    const { entry, replaced } =
+      own === undefined ? this.#bind(client, id) : { entry: own, replaced: undefined };
+    this.#stay(entry);
+    record(entry, state, text);
+    this.touch(client.participant_id);
+    return replaced;
+  }
+
+  /** A socket of another node says nothing of an id any more: what it said lingers until a moment. */
+  silenceElsewhere(handle: AwarenessClient, id: number, until: number): void {
+    const entry = this.#entries.get(id);
+    clientOf(handle).refused.delete(id);
+    if (entry?.client === clientOf(handle) && entry.state !== undefined) this.#linger(entry, until);
+  }
+
+  /** The ids of which a socket says something, also those that are not its own here. */
+  idsOf(handle: AwarenessClient): readonly number[] {
+    const { entries, refused } = clientOf(handle);
+    const spoken = [...entries].filter(({ state }) => state !== undefined);
+    return [...spoken.map(({ id }) => id), ...refused.keys()];
   }
 
   /** Whether a socket speaks for an id: only then it is told of its person's other sockets, one of which it may have been. */
@@ -251,12 +336,13 @@ export class AwarenessRoom {
 
   /** Whether a socket has an entry. One that said that there is nothing any more has none. */
   isSpeaking(handle: AwarenessClient): boolean {
-    return [...clientOf(handle).entries].some(({ state }) => state !== undefined);
+    return this.idsOf(handle).length > 0;
   }
 
   /** A socket signed off: its entries are gone at once. Safe to call twice. */
   leave(handle: AwarenessClient): void {
     const client = clientOf(handle);
+    if (this.#isHere(client)) this.#log?.add({ ...seatOf(client), did: "left" });
     for (const entry of client.entries) {
       entry.client = undefined;
       entry.state = undefined;
@@ -270,12 +356,8 @@ export class AwarenessRoom {
    */
   lose(handle: AwarenessClient, until: number): void {
     const client = clientOf(handle);
-    for (const entry of client.entries) {
-      entry.client = undefined;
-      if (entry.state === undefined) continue;
-      entry.lingersUntil = until;
-      this.#lingering.add(entry);
-    }
+    if (this.#isHere(client)) this.#log?.add({ ...seatOf(client), did: "lost", until });
+    for (const entry of [...client.entries]) this.#letGo(entry, until);
     this.#part(client);
   }
 
@@ -288,7 +370,8 @@ export class AwarenessRoom {
   /** What is to be told of all that has happened and run out by `now`. */
   tell(facts: AwarenessFacts, now: number): AwarenessNews {
     this.#expire(now);
-    const news = new News(this.#clocks, now);
+    for (const client of this.#refused) this.#tryAgain(client, now);
+    const news = this.#news(now);
     const people = [...this.#unsettled];
     this.#unsettled.clear();
     this.#waitUntil = Number.POSITIVE_INFINITY;
@@ -299,16 +382,14 @@ export class AwarenessRoom {
   /** When {@link tell} next has something by itself. Calling it early does no harm. */
   nextAt(): number | undefined {
     const lingering = [...this.#lingering].map(({ lingersUntil }) => lingersUntil);
-    // The first to be free is near the front. What is behind it and free already is nobody's, and is forgotten later.
-    const [reserved] = this.#reserved.values();
-    const all = [this.#waitUntil, reserved?.until, ...lingering];
+    const all = [this.#waitUntil, this.#reserved.nextAt(), ...lingering];
     const next = Math.min(...all.map((at) => at ?? Number.POSITIVE_INFINITY));
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
   /** Everything once more but what was told a moment ago: clients drop what they do not hear of for 30 s. */
   refresh(now: number): readonly AwarenessTelling[] {
-    const news = new News(this.#clocks, now);
+    const news = this.#news(now);
     for (const entry of this.#entries.values())
       for (const to of ["others", "own"] as const)
         if (entry[to].text !== null && entry[to].at <= now - FRESH_MS) news.tell(entry, to);
@@ -321,7 +402,7 @@ export class AwarenessRoom {
    * @param goneSince also which entries are gone since then; none by default.
    */
   snapshot(now: number, goneSince: number = Number.POSITIVE_INFINITY): readonly AwarenessTelling[] {
-    const news = new News(this.#clocks, now);
+    const news = this.#news(now);
     for (const entry of this.#known())
       if (entry.others.text !== null || entry.others.at >= goneSince)
         news.tellSome(entry, "others");
@@ -335,7 +416,7 @@ export class AwarenessRoom {
     goneSince: number = Number.POSITIVE_INFINITY,
   ): readonly AwarenessTelling[] {
     const client = clientOf(handle);
-    const news = new News(this.#clocks, now);
+    const news = this.#news(now);
     if (!this.hasId(client)) return [];
     for (const entry of this.#known()) {
       if (entry.participant_id !== client.participant_id || entry.client === client) continue;
@@ -368,27 +449,219 @@ export class AwarenessRoom {
   /** What a socket says of its own id may be what its person's other tab was told of it, and handed on. */
   isEcho(handle: AwarenessClient, { id, clock, text }: AwarenessSaid): boolean {
     const entry = this.#entries.get(id);
-    return entry?.client === clientOf(handle) && isEcho(entry, clock, text);
+    return entry?.client === clientOf(handle) && this.#isEcho(entry, clock, text);
+  }
+
+  /** Clients may have been told with clocks that came so far, by another node or before a restart: they go on from there. */
+  hearTime({ clock, time }: AwarenessTime, now: number): void {
+    this.#clocks.others = Math.max(this.#clocks.others, clock);
+    this.#clocks.own = Math.max(this.#clocks.own, clock);
+    // Of the time alone: what was told faster than time went by is caught up with, and goes no round of the nodes.
+    this.#aheadMs = Math.max(this.#aheadMs, time - now);
+  }
+
+  /** Whether there is a {@link batch} to be told. */
+  get hasBatch(): boolean {
+    return this.#log?.isEmpty === false;
+  }
+
+  /** Takes what the other nodes are to be told; to be called until it answers nothing. See {@link AwarenessElsewhere.hear}. */
+  batch(facts: Pick<AwarenessFacts, "visible">, now: number): AwarenessBatch | undefined {
+    const isSeen = (id: string): boolean => facts.visible(id) !== "offline";
+    return this.#log?.take({ ...this.#timeAt(now), now }, isSeen);
+  }
+
+  /** What this node knows of the room by itself, for one that knows nothing. */
+  share(now: number): AwarenessShare {
+    const clients = [...this.#people.values()].flatMap((person) => [...person.clients]);
+    const lingering = [...this.#lingering].filter(({ node }) => node === undefined);
+    return {
+      ...this.#timeAt(now),
+      after: this.#log?.last ?? 0,
+      sockets: clients
+        .filter(({ node }) => node === undefined)
+        .map((client) => sharedSocket(client, now)),
+      lingering: lingering.map((entry) => lingeringEntry(entry, now)),
+      reserved: [...this.#reserved.entries()].map((entry) => reservedId(entry, now)),
+    };
+  }
+
+  /**
+   * Another node tells what lingers of its sockets.
+   * @param at.until how long the rest of what is known of it lingers at most.
+   */
+  adoptLingering(
+    node: string,
+    entries: readonly LingeringEntry[],
+    at: { readonly now: number; readonly until: number },
+  ): void {
+    for (const entry of this.#lingering)
+      if (entry.node === node) this.#linger(entry, Math.min(entry.lingersUntil ?? 0, at.until));
+    for (const each of entries) this.#adoptLingering(node, each, at.now);
+  }
+
+  /** Another node keeps an id for somebody: so does this one, unless it keeps it for somebody else. */
+  adoptReserved({ id, participant_id, kept_ms }: ReservedId, now: number): void {
+    const known = this.#last(id);
+    const isSame = known?.participant_id === participant_id;
+    const isOthers = this.#entries.has(id) || (known !== undefined && isKept(known, now));
+    if (kept_ms <= 0 || (isOthers && !isSame)) return;
+    const entry = isSame ? known : newEntry(id, participant_id);
+    entry.others.at = Math.max(entry.others.at, toldAt(kept_ms, now));
+    if (this.#entries.has(id)) return;
+    this.#reserved.release(id);
+    this.#reserved.keep(entry);
+  }
+
+  /**
+   * Another node is no more: what lingers of its sockets is this one's to tell, as every other's.
+   * @param until how long it lingers at most.
+   */
+  inherit(node: string, until: number): void {
+    for (const entry of this.#lingering) {
+      if (entry.node !== node) continue;
+      this.#linger(entry, Math.min(entry.lingersUntil ?? until, until));
+      entry.node = undefined;
+    }
   }
 
   /** Every entry, those that are gone and whose ids are kept among them. */
   *#known(): Generator<Entry> {
     yield* this.#entries.values();
-    for (const { entry } of this.#reserved.values()) yield entry;
+    yield* this.#reserved.entries();
   }
 
   get #isLarge(): boolean {
     return this.#members.size > this.#rules.awareness_max_members;
   }
 
+  /** Whoever has an id, or had it not long ago. */
+  #last(id: number): Entry | undefined {
+    return this.#entries.get(id) ?? this.#reserved.find(id);
+  }
+
   /** For whom an id is kept: others were told of it not long ago. */
   #holderOf(id: number, now: number): string | undefined {
-    const entry = this.#entries.get(id);
-    if (entry !== undefined && now < entry.others.at + RESERVED_MS) return entry.participant_id;
-    const reserved = this.#reserved.get(id);
-    return reserved !== undefined && now < reserved.until
-      ? reserved.entry.participant_id
-      : undefined;
+    const entry = this.#last(id);
+    return entry !== undefined && isKept(entry, now) ? entry.participant_id : undefined;
+  }
+
+  #news(now: number): News {
+    return new News(this.#clocks, { now, floor: this.#floor(now) });
+  }
+
+  #timeAt(now: number): AwarenessTime {
+    const { others, own } = this.#clocks;
+    return { clock: Math.max(others, own, this.#floor(now)), time: now + this.#aheadMs };
+  }
+
+  #floor(now: number): number {
+    return Math.ceil(now + this.#aheadMs);
+  }
+
+  get #slackMs(): number {
+    return this.#node === undefined ? 0 : AHEAD_MS;
+  }
+
+  #seat(seat: AwarenessSeat, node: string | undefined, now: number): Client {
+    const { participant_id, device_id, opened } = seat;
+    const client: Client = {
+      participant_id,
+      device_id,
+      opened,
+      node,
+      openedAt: now,
+      entries: new Set(),
+      ownId: undefined,
+      refused: new Map(),
+    };
+    this.#lastOpened = Math.max(this.#lastOpened, opened);
+    this.#personOf(participant_id).clients.add(client);
+    return client;
+  }
+
+  /** Whether a socket is one of this node, and has not gone. */
+  #isHere(client: Client): boolean {
+    const { participant_id, node } = client;
+    return node === undefined && this.#people.get(participant_id)?.clients.has(client) === true;
+  }
+
+  /** Which of two sockets came later, on whichever node: all of them find the same. */
+  #isLater(a: Client, b: Client): boolean {
+    if (a.opened !== b.opened) return a.opened > b.opened;
+    return (a.node ?? this.#node ?? "") > (b.node ?? this.#node ?? "");
+  }
+
+  /**
+   * An id of the person's is a socket's if it has none, and it is no other socket's own; but whoever reconnects takes
+   * that over.
+   */
+  #claimKnown(client: Client, entry: Entry | undefined, now: number): AwarenessClaim {
+    const holder = entry?.client;
+    const isInUse = holder !== undefined && holder.ownId === entry?.id;
+    const isBack = now <= client.openedAt + TAKEOVER_MS;
+    const mayTake =
+      !isInUse || (isBack && (holder.node === undefined || this.#isLater(client, holder)));
+    return client.entries.size === 0 && mayTake ? "own" : "foreign";
+  }
+
+  /** Whether a socket of another node has an id that its node has let it have. */
+  #mayHave(client: Client, id: number, now: number): boolean {
+    if (isStandIn(id)) return false;
+    const known = this.#last(id);
+    // Of its own sockets a node decides.
+    if (known === undefined || known.node === client.node) return true;
+    const { participant_id, ownId } = client;
+    if (known.participant_id !== participant_id) return this.#holderOf(id, now) === undefined;
+    const { client: holder } = known;
+    if (holder === undefined) return true;
+    const isOwn = ownId === undefined || ownId === id;
+    return isOwn === (holder.ownId === id) ? this.#isLater(client, holder) : isOwn;
+  }
+
+  #isEcho(entry: Entry, clock: number, text: string | null): boolean {
+    if (isEcho(entry, clock, text)) return true;
+    // Of another node the person's tab there was told the same, with a clock that nobody knows here.
+    const isSettled = this.#node !== undefined && !this.#unsettled.has(entry.participant_id);
+    return isSettled && text !== null && text === entry.own.text;
+  }
+
+  #adoptLingering(node: string, each: LingeringEntry, now: number): void {
+    const { id, participant_id, device_id, text, lingers_ms } = each;
+    const state = readState(text);
+    const known = this.#entries.get(id);
+    const isSame = known?.participant_id === participant_id;
+    const isOthers = (this.#holderOf(id, now) ?? participant_id) !== participant_id;
+    // Of who is there again, or lingers of another node, more is known.
+    const isBack = known?.client !== undefined;
+    const isElsewhere = known?.state !== undefined && known.node !== node;
+    if (state === undefined || isOthers || (isSame && (isBack || isElsewhere))) return;
+    if (known !== undefined && !isSame) this.#forget(known);
+    const entry = isSame ? known : newEntry(id, participant_id);
+    entry.node = node;
+    entry.device_id = device_id;
+    record(entry, state, text);
+    this.#take(entry);
+    this.#linger(entry, now + lingers_ms);
+  }
+
+  /** A socket speaks for an entry no longer, and did not say that there is nothing any more. */
+  #letGo(entry: Entry, until: number): void {
+    entry.client?.entries.delete(entry);
+    entry.client = undefined;
+    const isSilent = entry.state === undefined || entry.lingersUntil !== undefined;
+    if (!isSilent) this.#linger(entry, until);
+  }
+
+  #linger(entry: Entry, until: number): void {
+    entry.lingersUntil = until;
+    this.#lingering.add(entry);
+  }
+
+  /** An entry lingers no more: it is there, or gone. */
+  #stay(entry: Entry): void {
+    this.#lingering.delete(entry);
+    entry.lingersUntil = undefined;
   }
 
   #personOf(participant_id: string): Person {
@@ -399,7 +672,6 @@ export class AwarenessRoom {
       clients: new Set(),
       entries: new Set(),
       standIn: undefined,
-      reserved: new Set(),
     };
     this.#people.set(participant_id, person);
     return person;
@@ -410,7 +682,7 @@ export class AwarenessRoom {
    * that repeats what it was told has a clock with which it was told.
    */
   #lose(client: Client, id: number, clock: number): void {
-    const entry = this.#entries.get(id) ?? this.#reserved.get(id)?.entry;
+    const entry = this.#last(id);
     if (isStandIn(id) || client.ownId !== undefined || clock >= (entry?.others.since ?? 0)) return;
     client.ownId = id;
     this.#losers.add(client);
@@ -428,8 +700,9 @@ export class AwarenessRoom {
     return bytes <= MAX_PERSON_BYTES;
   }
 
-  #silence(entry: Entry | undefined, clock: number): AwarenessOutcome {
+  #silence(client: Client, entry: Entry | undefined, clock: number): AwarenessOutcome {
     if (entry?.state === undefined) return REFUSED;
+    this.#log?.add({ ...seatOf(client), did: "said", id: entry.id, text: null });
     const typing = typingOf(entry.state.typing === true, false);
     entry.heardClock = clock;
     entry.state = undefined;
@@ -438,12 +711,10 @@ export class AwarenessRoom {
   }
 
   #bind(client: Client, id: number): { entry: Entry; replaced: AwarenessClient | undefined } {
-    const person = this.#personOf(client.participant_id);
     const known = this.#entries.get(id);
     const isSame = known?.participant_id === client.participant_id;
     // Others have not heard of it for long: to them it is free, and must not show that somebody hidden has it.
     if (known !== undefined && !isSame) this.#dispossess(known);
-    if (!isSame) this.#succeed(person, client.device_id);
     const entry = known !== undefined && isSame ? known : newEntry(id, client.participant_id);
     const before = entry.client;
     before?.entries.delete(entry);
@@ -452,14 +723,21 @@ export class AwarenessRoom {
     client.ownId ??= id;
     if (client.ownId === id) this.#losers.delete(client);
     entry.client = client;
+    entry.node = client.node;
     entry.device_id = client.device_id;
-    this.#lingering.delete(entry);
-    entry.lingersUntil = undefined;
-    this.#release(id);
-    this.#entries.set(id, entry);
-    person.entries.add(entry);
+    this.#stay(entry);
+    this.#take(entry);
     client.entries.add(entry);
     return { entry, replaced };
+  }
+
+  /** An id is in use. */
+  #take(entry: Entry): void {
+    const { id, participant_id } = entry;
+    this.#reserved.release(id);
+    this.#entries.set(id, entry);
+    this.#personOf(participant_id).entries.add(entry);
+    this.touch(participant_id);
   }
 
   #dispossess(entry: Entry): void {
@@ -469,13 +747,24 @@ export class AwarenessRoom {
   }
 
   /** A new id takes the place of one that lingers, of the same device if there is one. */
-  #succeed({ entries }: Person, device_id: string): void {
+  #succeed({ participant_id, device_id }: Client, known: Entry | undefined): void {
+    if (known?.participant_id === participant_id) return;
+    const { entries } = this.#personOf(participant_id);
     const lingering = [...entries].filter(({ lingersUntil }) => lingersUntil !== undefined);
     const entry = lingering.find((each) => each.device_id === device_id) ?? lingering[0];
     if (entry !== undefined) this.#end(entry);
   }
 
+  /** What a socket of another node says of an id counts once no other speaks for that any more. */
+  #tryAgain(client: Client, now: number): void {
+    for (const [id, text] of client.refused)
+      if (this.#entries.get(id)?.client === undefined)
+        this.sayElsewhere(client, { id, text, isNews: false }, now);
+    if (client.refused.size === 0) this.#refused.delete(client);
+  }
+
   #part(client: Client): void {
+    this.#refused.delete(client);
     client.entries.clear();
     this.#losers.delete(client);
     this.#personOf(client.participant_id).clients.delete(client);
@@ -484,16 +773,12 @@ export class AwarenessRoom {
 
   #expire(now: number): void {
     for (const entry of this.#lingering) if ((entry.lingersUntil ?? now) <= now) this.#end(entry);
-    for (const [id, { until }] of this.#reserved) {
-      if (until > now) break;
-      this.#release(id);
-    }
+    this.#reserved.expire(now);
   }
 
   /** An entry lingers no longer. */
   #end(entry: Entry): void {
-    this.#lingering.delete(entry);
-    entry.lingersUntil = undefined;
+    this.#stay(entry);
     entry.state = undefined;
     this.touch(entry.participant_id);
   }
@@ -581,21 +866,7 @@ export class AwarenessRoom {
     entry.text = "";
     entry.bytes = 0;
     entry.echoes.length = 0;
-    if (others.at === Number.NEGATIVE_INFINITY) return;
-    this.#reserved.set(id, { entry, until: others.at + RESERVED_MS });
-    person.reserved.add(id);
-    const [oldest] = person.reserved;
-    if (person.reserved.size > MAX_RESERVED && oldest !== undefined) this.#release(oldest);
-  }
-
-  /** An id is free again, or in use again. Does nothing when it is not kept. */
-  #release(id: number): void {
-    const reserved = this.#reserved.get(id);
-    if (reserved === undefined) return;
-    const person = this.#personOf(reserved.entry.participant_id);
-    this.#reserved.delete(id);
-    person.reserved.delete(id);
-    this.#tidy(person);
+    if (others.at !== Number.NEGATIVE_INFINITY) this.#reserved.keep(entry);
   }
 
   /** Somebody is no member any more. */
@@ -604,25 +875,25 @@ export class AwarenessRoom {
     person.standIn = undefined;
   }
 
-  #tidy({ participant_id, clients, entries, reserved, standIn }: Person): void {
-    if (clients.size + entries.size + reserved.size === 0 && standIn === undefined)
+  #tidy({ participant_id, clients, entries, standIn }: Person): void {
+    if (clients.size + entries.size === 0 && standIn === undefined)
       this.#people.delete(participant_id);
   }
-}
-
-/**
- * An id of the person's is a socket's if it has none, and it is no other socket's own; but whoever reconnects takes
- * that over.
- */
-function claimKnown(client: Client, entry: Entry | undefined, now: number): AwarenessClaim {
-  const isInUse = entry?.client?.ownId === entry?.id && entry?.client !== undefined;
-  const mayTake = !isInUse || now <= client.openedAt + TAKEOVER_MS;
-  return client.entries.size === 0 && mayTake ? "own" : "foreign";
 }
 
 /** An id that the room does not know, or to others need not know, is whoever comes with it. */
 function claimNew({ entries }: Client): AwarenessClaim {
   return entries.size < MAX_AWARENESS_IDS ? "own" : "forged";
+}
+
+function seatOf({ participant_id, device_id, opened }: Client): AwarenessSeat {
+  return { participant_id, device_id, opened };
+}
+
+function record(entry: Entry, state: JsonObject, text: string): void {
+  entry.state = state;
+  entry.text = text;
+  entry.bytes = utf8Bytes(text);
 }
 
 function typingOf(was: boolean, is: boolean): AwarenessOutcome["typing"] {

@@ -550,14 +550,15 @@ export class PresenceRegister {
   }
 
   /**
-   * A node is there in an incarnation that follows others, and tells everything anew: what those had, requests too,
-   * lingers for `disconnect_grace_ms` at most.
+   * A node is there in an incarnation that follows others, and tells everything anew: what it had heard by requests
+   * before is not nobody's any more, and lingers for `disconnect_grace_ms` at most.
    */
   supersede({ node, incarnation }: Owner, now: number): PresenceChange[] {
     const until = now + this.#rules.disconnect_grace_ms;
     return this.#settleThose(now, (source) => {
-      const { owner } = source;
-      if (owner?.node !== node || owner.incarnation >= incarnation) return false;
+      const { owner, door } = source;
+      const isEarlier = owner?.node === node && owner.incarnation < incarnation;
+      if (door !== "rest" || !isEarlier) return false;
       source.lingersUntil = Math.min(until, source.lingersUntil ?? until);
       return true;
     });
