@@ -59,6 +59,7 @@ export function openAuth({
   log: Log;
 }): Auth {
   const adminHash = config.adminToken === undefined ? undefined : hashOf(config.adminToken);
+  const recent = new RecentOwners(clock);
   /** Those whose roles and groups were written down once: two tokens of one person must not take turns. */
   const noted = new WeakSet<Identity>();
 
@@ -77,7 +78,7 @@ export function openAuth({
       await takeIn(identity);
       return ownerOf(identity);
     }
-    const found = await store.token(hash);
+    const found = await recent.of(hash, () => store.token(hash));
     if (found === undefined) throw invalidToken();
     refuseExpired(found, clock);
     return found;
@@ -118,6 +119,48 @@ export function openAuth({
       return { tenant_id: found.tenant_id, token_id: found.token_id };
     },
   };
+}
+
+/** For how long it is remembered whose a token was, while nobody can be asked, and of how many. */
+const RECENT_MS = 300_000;
+const RECENT_MAX = 10_000;
+
+/**
+ * Whose tokens were, for as long as the store is out of reach: who was let in
+ * a moment ago is then let in to what needs no store. The store is asked every
+ * time, and a token that it does not know is nobody's.
+ */
+class RecentOwners {
+  readonly #owners = new Map<string, { readonly owner: TokenOwner; readonly until: number }>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async of(
+    hash: string,
+    ask: () => Promise<TokenOwner | undefined>,
+  ): Promise<TokenOwner | undefined> {
+    try {
+      const owner = await ask();
+      this.#keep(hash, owner);
+      return owner;
+    } catch (error) {
+      const known = this.#owners.get(hash);
+      if (known === undefined || known.until <= this.#clock.elapsed()) throw error;
+      return known.owner;
+    }
+  }
+
+  /** Those who were let in longest ago come first. */
+  #keep(hash: string, owner: TokenOwner | undefined): void {
+    this.#owners.delete(hash);
+    if (owner === undefined) return;
+    this.#owners.set(hash, { owner, until: this.#clock.elapsed() + RECENT_MS });
+    const [oldest] = this.#owners.keys();
+    if (this.#owners.size > RECENT_MAX && oldest !== undefined) this.#owners.delete(oldest);
+  }
 }
 
 function ownerOf(identity: Identity): TokenOwner {

@@ -41,6 +41,12 @@ export interface Config extends JwtSettings {
   /** 0 picks a free one. */
   readonly port: number;
   readonly databaseUrl: string;
+  /** Where several nodes meet; undefined for one alone. */
+  readonly redisUrl: string | undefined;
+  /** What every key and channel in Redis begins with. */
+  readonly redisPrefix: string;
+  /** How long a node may be silent before the others take it for gone. */
+  readonly nodeLeaseMs: number;
   readonly adminToken: string | undefined;
   readonly adminRole: string;
   /** The host part of an `fqid`. */
@@ -84,6 +90,9 @@ export const SETTINGS = {
     read: (written) =>
       readDatabaseUrl(written) === undefined ? { fault: DATABASE_URL_FORMS } : { value: written },
   },
+  redisUrl: { variable: "PORCHLIGHT_REDIS_URL", fallback: "", read: readRedisUrl },
+  redisPrefix: { variable: "PORCHLIGHT_REDIS_PREFIX", fallback: "porchlight:", read: asWritten },
+  nodeLeaseMs: { variable: "PORCHLIGHT_NODE_LEASE_MS", fallback: "4000", read: readLease },
   adminToken: {
     variable: "PORCHLIGHT_ADMIN_TOKEN",
     fallback: "",
@@ -160,6 +169,9 @@ export function readConfig(env: Environment): Config {
     host: read<string>(SETTINGS.host),
     port: read<number>(SETTINGS.port),
     databaseUrl: read<string>(SETTINGS.databaseUrl),
+    redisUrl: read<string | undefined>(SETTINGS.redisUrl),
+    redisPrefix: read<string>(SETTINGS.redisPrefix),
+    nodeLeaseMs: read<number>(SETTINGS.nodeLeaseMs),
     adminToken: read<string | undefined>(SETTINGS.adminToken),
     adminRole: read<string>(SETTINGS.adminRole),
     jwksUrl: read<string | undefined>(SETTINGS.jwksUrl),
@@ -176,7 +188,7 @@ export function readConfig(env: Environment): Config {
   };
   for (const { path, message } of timingFaults(config.timings))
     faults.push({ path: variableOf(path), message });
-  faults.push(...jwtFaults(config));
+  faults.push(...jwtFaults(config), ...nodeFaults(config));
   for (const name of Object.keys(env)) {
     if (name.startsWith("PORCHLIGHT_") && !isKnown(name))
       faults.push({ path: name, message: "is not a known variable" });
@@ -226,6 +238,40 @@ function isKnown(name: string): boolean {
   const settings = Object.values(SETTINGS).map(({ variable }) => variable);
   // Those of the test suite are not the server's.
   return settings.includes(name) || numbers.includes(name) || name.startsWith("PORCHLIGHT_TEST_");
+}
+
+/** A crash is to be known within this time: a lease that runs out, and the grace after that. */
+const CRASH_MAX_MS = 15_000;
+
+/** What keeps several nodes from working together. */
+function nodeFaults({ redisUrl, databaseUrl, nodeLeaseMs, timings }: Config): Fault[] {
+  if (redisUrl === undefined) return [];
+  const faults: Fault[] = [];
+  if (databaseUrl?.startsWith("sqlite:"))
+    faults.push({
+      path: SETTINGS.redisUrl.variable,
+      message: `needs a database that several nodes can share: ${SETTINGS.databaseUrl.variable} must begin with postgres://`,
+    });
+  if (nodeLeaseMs + timings.disconnect_grace_ms > CRASH_MAX_MS)
+    faults.push({
+      path: SETTINGS.nodeLeaseMs.variable,
+      message: `must be at most ${CRASH_MAX_MS - timings.disconnect_grace_ms} together with a disconnect_grace_ms of ${timings.disconnect_grace_ms}: received ${nodeLeaseMs}`,
+    });
+  return faults;
+}
+
+function readRedisUrl(written: string): ReturnType<Reader<string | undefined>> {
+  if (written === "") return { value: undefined };
+  return /^rediss?:\/\/.+/.test(written) && URL.canParse(written)
+    ? { value: written }
+    : { fault: "must be redis://host:port, or rediss:// for TLS" };
+}
+
+function readLease(written: string): ReturnType<Reader<number>> {
+  const value = Number(written);
+  return Number.isInteger(value) && value >= 100
+    ? { value }
+    : { fault: `must be a whole number of at least 100: received "${written}"` };
 }
 
 function asWritten(written: string): { readonly value: string } {

@@ -1,4 +1,4 @@
-import { CodedError, isId, parseInput, type Schema } from "@porchlight/core";
+import { CodedError, isId, isoOf, parseInput, type Schema } from "@porchlight/core";
 import { type Administrator, type Auth, bearer, type Caller } from "./auth.ts";
 import { readBody } from "./body.ts";
 import type { Config } from "./config.ts";
@@ -16,10 +16,30 @@ export interface Shell {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly rateLimit: RateLimit;
+  /** Where there are several nodes: what was done at one shows at all. */
+  readonly together: Together | undefined;
   /** True once the server is stopping: new work is refused. */
   readonly stopping: () => boolean;
   /** Aborted when a server that stops waits no longer for whoever is still sending. */
   readonly givenUp: AbortSignal;
+}
+
+/** What makes several nodes look like one to somebody who asks one after the other. */
+export interface Together {
+  /** Resolves when what was done elsewhere before the call is known here, or this node is cut off. */
+  caughtUp(): Promise<void>;
+  /** Resolves when what was done here before the call is on its way to all others, or this node is cut off. */
+  settled(): Promise<void>;
+  /** Whether this node takes part. */
+  readonly isJoined: boolean;
+  /** Since when nothing is known of the others, in Unix milliseconds; nothing unless this node is cut off. */
+  readonly asOf: number | undefined;
+}
+
+/** What an answer says of its age that tells of other people's presence: since when nothing new was heard of some of them. */
+export function ageOf({ together }: Pick<Shell, "together">): Answer["meta"] {
+  const asOf = together?.asOf;
+  return asOf === undefined ? undefined : { as_of: isoOf(asOf) };
 }
 
 /** What an endpoint answers with. */
@@ -156,7 +176,9 @@ function endpoint<C extends Limited, B, Q>(
       const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
       const body = (input.body &&
         parseInput(input.body, await readBody(shell.givenUp, request, maxBytes), input.apart)) as B;
+      await shell.together?.caughtUp();
       const given = await handle({ caller, body, query, params, url, request });
+      if (request.method !== "GET") await shell.together?.settled();
       if (!("lines" in given)) return answer(shell, request, given);
       server?.timeout(request, STALLED_SECONDS);
       return streamed(shell, request, given);

@@ -2,6 +2,7 @@ import {
   type CloseReason,
   type Door,
   type EventFrame,
+  type OpenSource,
   type PresenceChange,
   presenceFrame,
   type ServerFrame,
@@ -34,6 +35,8 @@ export interface Connection<Why extends string = CommonClose> extends PersonKey 
   /** Whose presence it is told as frames: everyone's, nobody's, or that of these people. */
   readonly presence: "all" | "none" | ReadonlySet<string>;
   readonly socket: ServerWebSocket<unknown>;
+  /** What stands for it among its person's sources, while there is something. */
+  readonly source: OpenSource | undefined;
   /** Called once, before the socket is closed by the server. */
   ending(why: Why): void;
 }

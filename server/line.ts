@@ -32,7 +32,7 @@ import type { Restored, Store } from "./store/store.ts";
 export interface Destination {
   readonly store: Store;
   readonly liveness: Pick<Liveness, "introduce" | "choose">;
-  readonly snoozes: Pick<Snoozes, "expect">;
+  readonly snoozes: Pick<Snoozes, "set">;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -118,8 +118,8 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
       }),
       async ({ store, liveness, now }, key, { state, ...made }) => {
         const manual = state ?? undefined;
-        const { stands } = await store.setManual(key, { manual, made }, now());
-        if (stands) liveness.choose(key, manual, undefined);
+        const { stands, at } = await store.setManual(key, { manual, made }, now());
+        if (stands) liveness.choose(key, manual, undefined, at);
       },
     ),
   ],
@@ -208,7 +208,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
       }),
       async ({ store, snoozes }, key, fields) => {
         await store.restore({ type: "snooze", ...key, ...fields });
-        if (fields.fired_at === null) snoozes.expect(fields.until);
+        if (fields.fired_at === null) snoozes.set(fields.until);
       },
     ),
   ],

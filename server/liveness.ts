@@ -3,12 +3,16 @@ import {
   type Actor,
   DeadlineQueue,
   type Due,
+  type EndReason,
   isoOf,
   type LivenessChange,
   LivenessRegister,
   type ManualState,
   type Moment,
   type OpenSource,
+  type Owner,
+  type PersonContribution,
+  type PersonRecord,
   type PresenceChange,
   type PresenceReason,
   type PresenceRules,
@@ -32,6 +36,18 @@ export interface Teller {
   toldTyping(tenant_id: string, change: TypingChange, ts: string): void;
 }
 
+/** Who tells other nodes of the people of this one. */
+export interface Sharing {
+  /** Something is otherwise with a person's sources here, or with what the store says of them. */
+  changed(key: PersonKey): void;
+  /** A person was heard of, and nothing else. */
+  touched(key: PersonKey): void;
+  /** A typing signal was published, renewed or ended here. */
+  typed(signal: TypingSignal & { tenant_id: string }, how: "start" | "renew" | "stop"): void;
+  /** All that a person types in a room was ended here. */
+  typingOver(key: PersonKey, room_id: string): void;
+}
+
 /**
  * Who is there and who types, for all three doors: devices in, the rules of
  * core, changes out to those who tell them. A register for each tenant; one timer for
@@ -44,20 +60,28 @@ export class Liveness {
   readonly #tellers: Teller[];
   readonly #metrics: Metrics;
   readonly #rules: PresenceRules & TypingRules;
+  readonly #node: string | undefined;
+  #sharing: Sharing | undefined;
+  /** Nodes that are no more, and until when what was connected to them lingers: also for tenants that are yet to be heard of. */
+  readonly #gone = new Map<string, { readonly owner: Owner; readonly until: number }>();
 
   constructor(options: {
     clock: Clock;
     hub: Teller;
     metrics: Metrics;
     rules: PresenceRules & TypingRules;
+    /** The name of this node, where there are several. */
+    node?: string | undefined;
   }) {
     const { clock, hub, metrics, rules } = options;
+    this.#node = options.node;
     this.#clock = clock;
     this.#tellers = [hub];
     this.#metrics = metrics;
     this.#rules = rules;
-    const expire = (tenant_id: string): void =>
+    const expire = (tenant_id: string): void => {
       this.#do(tenant_id, "time", (register, now) => register.expire(now));
+    };
     this.#alarms = {
       elapsed: new TenantAlarm(clock, () => clock.elapsed(), expire),
       monotonic: new TenantAlarm(clock, () => clock.monotonic(), expire),
@@ -69,11 +93,27 @@ export class Liveness {
     this.#tellers.push(teller);
   }
 
-  /** Takes note of what the store says of people. */
-  introduce({ tenant_id, participant_id, ...facts }: PresenceFacts): void {
-    this.#do(tenant_id, "administration", (register, now) =>
+  /** From now on other nodes are told of the people of this one. */
+  shareWith(sharing: Sharing): void {
+    this.#sharing = sharing;
+  }
+
+  /** Takes note of what the store says of a person now. */
+  introduce(facts: PresenceFacts): void {
+    const changes = this.recall(facts);
+    // Of most people there is nothing that others would not know without being told.
+    if (changes > 0 || facts.alwaysOnline || facts.manual_at > 0) this.#sharing?.changed(facts);
+  }
+
+  /** Takes note of what the store says of a person, which other nodes can read as well. */
+  recall({ tenant_id, participant_id, ...facts }: PresenceFacts): number {
+    const changes = this.#do(tenant_id, "administration", (register, now) =>
       register.introduce(participant_id, facts, now),
     );
+    // Of someone who chose nothing any more a node that starts would not read it.
+    if (this.#register(tenant_id).isOutdated(participant_id))
+      this.#sharing?.changed({ tenant_id, participant_id });
+    return changes;
   }
 
   /** Opens a socket of a device. */
@@ -81,39 +121,52 @@ export class Liveness {
     const register = this.#register(tenant_id);
     const { source, changes } = register.open(participant_id, name, activity, this.#now());
     this.#tell(tenant_id, "opened", changes);
+    this.#sharing?.changed({ tenant_id, participant_id });
     return source;
   }
 
   /** Hears a heartbeat by request. */
-  beat({ tenant_id, participant_id }: PersonKey, device_id: string, activity: Activity): void {
-    this.#do(tenant_id, "heartbeat", (register, now) =>
-      register.beat(participant_id, device_id, activity, now),
+  beat(key: PersonKey, device_id: string, activity: Activity): void {
+    this.#do(key.tenant_id, "heartbeat", (register, now) =>
+      register.beat(key.participant_id, device_id, activity, now),
     );
+    this.#sharing?.changed(key);
   }
 
-  hear({ tenant_id }: PersonKey, source: OpenSource, activity: Activity): void {
-    this.#do(tenant_id, "heartbeat", (register, now) => register.hear(source, activity, now));
+  hear(key: PersonKey, source: OpenSource, activity: Activity): void {
+    const changes = this.#do(key.tenant_id, "heartbeat", (register, now) =>
+      register.hear(source, activity, now),
+    );
+    if (changes > 0) this.#sharing?.changed(key);
+    else this.#sharing?.touched(key);
   }
 
-  touch({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#do(tenant_id, "returned", (register, now) => register.touch(source, now));
+  touch(key: PersonKey, source: OpenSource): void {
+    const changes = this.#do(key.tenant_id, "returned", (register, now) =>
+      register.touch(source, now),
+    );
+    if (changes > 0) this.#sharing?.changed(key);
+    else this.#sharing?.touched(key);
   }
 
   /** A connection was lost without a word. */
-  lose({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#do(tenant_id, "lost", (register, now) => register.lose(source, now));
+  lose(key: PersonKey, source: OpenSource): void {
+    this.#do(key.tenant_id, "lost", (register, now) => register.lose(source, now));
+    this.#sharing?.changed(key);
   }
 
   /** A source signed off. */
-  close({ tenant_id }: PersonKey, source: OpenSource): void {
-    this.#do(tenant_id, "closed", (register, now) => register.close(source, now));
+  close(key: PersonKey, source: OpenSource): void {
+    this.#do(key.tenant_id, "closed", (register, now) => register.close(source, now));
+    this.#sharing?.changed(key);
   }
 
   /** A device signed off, with all of its sources. */
-  signOff({ tenant_id, participant_id }: PersonKey, device_id: string): void {
-    this.#do(tenant_id, "signed_off", (register, now) =>
-      register.signOff(participant_id, device_id, now),
+  signOff(key: PersonKey, device_id: string): void {
+    this.#do(key.tenant_id, "signed_off", (register, now) =>
+      register.signOff(key.participant_id, device_id, now),
     );
+    this.#sharing?.changed(key);
   }
 
   /** Whose sign of life a request is, to be asked when it arrives. */
@@ -122,36 +175,125 @@ export class Liveness {
   }
 
   /** A person did something by a single request. */
-  act({ tenant_id, participant_id }: PersonKey, by: Actor | undefined): void {
-    this.#do(tenant_id, "request", (register, now) => register.act(participant_id, by, now));
+  act(key: PersonKey, by: Actor | undefined): void {
+    this.#do(key.tenant_id, "request", (register, now) =>
+      register.act(key.participant_id, by, now),
+    );
+    if (by !== undefined) this.#sharing?.changed(key);
   }
 
-  /** Sets a state by hand, or returns to automatic. */
-  choose(
-    { tenant_id, participant_id }: PersonKey,
-    manual: ManualState | undefined,
-    by: Actor | undefined,
-  ): void {
-    this.#do(tenant_id, "choice", (register, now) =>
-      register.choose(participant_id, manual, now, by),
+  /** Sets a state by hand, or returns to automatic. @param at when it was chosen, as the store has it. */
+  choose(key: PersonKey, manual: ManualState | undefined, by: Actor | undefined, at: number): void {
+    this.#do(key.tenant_id, "choice", (register, now) =>
+      register.choose(key.participant_id, manual, now, by, at),
     );
+    this.#sharing?.changed(key);
   }
 
   /** Publishes or ends a typing signal. */
-  type({ tenant_id, ...signal }: TypingSignal & { tenant_id: string }, typing: boolean): void {
-    this.#do(tenant_id, "typing", (register, now) => register.type(signal, typing, now));
+  type(signal: TypingSignal & { tenant_id: string }, typing: boolean): void {
+    this.heardType(signal, typing ? "start" : "stop");
+    this.#sharing?.typed(signal, typing ? "start" : "stop");
   }
 
   /** Lets a typing signal live on that lives. */
-  renewTyping({ tenant_id, ...signal }: TypingSignal & { tenant_id: string }): void {
-    this.#register(tenant_id).renewTyping(signal, this.#now());
+  renewTyping(signal: TypingSignal & { tenant_id: string }): void {
+    this.heardType(signal, "renew");
+    this.#sharing?.typed(signal, "renew");
   }
 
   /** Ends what a person types in a room. */
-  stopTyping({ tenant_id, participant_id }: PersonKey, room_id: string): void {
+  stopTyping(key: PersonKey, room_id: string): void {
+    this.heardTypingOver(key, room_id);
+    this.#sharing?.typingOver(key, room_id);
+  }
+
+  /** A typing signal was published, renewed or ended, here or elsewhere. */
+  heardType(
+    { tenant_id, ...signal }: TypingSignal & { tenant_id: string },
+    how: "start" | "renew" | "stop",
+  ): void {
+    if (how === "renew") this.#register(tenant_id).renewTyping(signal, this.#now());
+    else
+      this.#do(tenant_id, "typing", (register, now) => register.type(signal, how === "start", now));
+  }
+
+  /** What a person types in a room was ended, here or elsewhere. */
+  heardTypingOver({ tenant_id, participant_id }: PersonKey, room_id: string): void {
     this.#do(tenant_id, "typing", (register, now) =>
       register.stopTyping(participant_id, { room_id }, now),
     );
+  }
+
+  /** What this node contributes to a person's record. */
+  contribution({ tenant_id, participant_id }: PersonKey): PersonContribution {
+    return this.#register(tenant_id).contribution(participant_id, this.#now());
+  }
+
+  /** Everyone who has a source here. */
+  own(): Iterable<PersonKey> {
+    return this.#those((register) => register.own());
+  }
+
+  /** Everyone who has set a state by hand. */
+  chosen(): Iterable<PersonKey> {
+    return this.#those((register) => register.chosen());
+  }
+
+  /** Everyone of whom another node holds a source. */
+  shared(): Iterable<PersonKey> {
+    return this.#those((register) => register.shared());
+  }
+
+  /**
+   * Takes up a person's record. Answers the sources of this node that others have ended, and whether this node has
+   * something else to contribute than what is in the record.
+   */
+  adopt(
+    tenant_id: string,
+    record: PersonRecord,
+  ): {
+    readonly ended: readonly { readonly source: OpenSource; readonly why: EndReason }[];
+    readonly isOutdated: boolean;
+  } {
+    const { changes, ...outcome } = this.#register(tenant_id).adopt(record, this.#now());
+    this.#tell(tenant_id, "elsewhere", changes);
+    return outcome;
+  }
+
+  /** There is no record of a person: these nodes hold nothing of them. */
+  disown({ tenant_id, participant_id }: PersonKey, owners: readonly Owner[]): void {
+    this.#do(tenant_id, "elsewhere", (register, now) =>
+      register.disown(participant_id, owners, now),
+    );
+  }
+
+  /** A node is no more: what is heard from now on to be connected to it lingers for so long at most. */
+  noteGone(owner: Owner, lingerMs: number): void {
+    const now = this.#now();
+    for (const [name, { until }] of this.#gone)
+      if (until + this.#rules.presence_ttl_ms <= now.elapsed) this.#gone.delete(name);
+    this.#gone.set(`${owner.node}/${owner.incarnation}`, { owner, until: now.elapsed + lingerMs });
+    for (const register of this.#registers.values()) register.noteGone(owner, lingerMs, now);
+  }
+
+  /** A node is no more: what was connected to it lingers for so long at most. */
+  orphan(owner: Owner, lingerMs: number): void {
+    this.noteGone(owner, lingerMs);
+    for (const tenant_id of this.#registers.keys())
+      this.#do(tenant_id, "elsewhere", (register, now) => register.orphan(owner, lingerMs, now));
+  }
+
+  /** A node is there anew, and tells everything again: what it had heard by requests before lingers. */
+  supersede(owner: Owner): void {
+    for (const tenant_id of this.#registers.keys())
+      this.#do(tenant_id, "elsewhere", (register, now) => register.supersede(owner, now));
+  }
+
+  /** Nothing is heard of other nodes: they are taken to be as they were. */
+  hold(): void {
+    for (const tenant_id of this.#registers.keys())
+      this.#do(tenant_id, "elsewhere", (register, now) => register.hold(now));
   }
 
   /** Ends the typing that a durable event ends: to be called before the event is told. */
@@ -160,8 +302,12 @@ export class Liveness {
   }
 
   /** A person is no more: others are told `offline`, if they were told otherwise. */
-  forget({ tenant_id, participant_id }: PersonKey): void {
-    this.#do(tenant_id, "administration", (register, now) => register.forget(participant_id, now));
+  forget(key: PersonKey): void {
+    const at = this.#sharing === undefined ? undefined : this.#clock.wall();
+    this.#do(key.tenant_id, "administration", (register, now) =>
+      register.forget(key.participant_id, now, at),
+    );
+    this.#sharing?.changed(key);
   }
 
   /** A tenant is no more, and nobody of it is connected. */
@@ -246,10 +392,18 @@ export class Liveness {
     this.#alarms.monotonic.stop();
   }
 
+  *#those(of: (register: LivenessRegister) => Iterable<string>): Generator<PersonKey> {
+    for (const [tenant_id, register] of this.#registers)
+      for (const participant_id of of(register)) yield { tenant_id, participant_id };
+  }
+
   #register(tenant_id: string): LivenessRegister {
     const known = this.#registers.get(tenant_id);
     if (known !== undefined) return known;
-    const register = new LivenessRegister(this.#rules);
+    const register = new LivenessRegister(this.#rules, this.#node);
+    const now = this.#now();
+    for (const { owner, until } of this.#gone.values())
+      register.noteGone(owner, until - now.elapsed, now);
     this.#registers.set(tenant_id, register);
     return register;
   }
@@ -258,12 +412,15 @@ export class Liveness {
     return { elapsed: this.#clock.elapsed(), monotonic: this.#clock.monotonic() };
   }
 
+  /** Answers how much there was to tell. */
   #do(
     tenant_id: string,
     cause: TransitionCause,
     act: (register: LivenessRegister, now: Moment) => readonly LivenessChange[],
-  ): void {
-    this.#tell(tenant_id, cause, act(this.#register(tenant_id), this.#now()));
+  ): number {
+    const changes = act(this.#register(tenant_id), this.#now());
+    this.#tell(tenant_id, cause, changes);
+    return changes.length;
   }
 
   #tell(tenant_id: string, cause: TransitionCause, changes: readonly LivenessChange[]): void {

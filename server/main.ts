@@ -5,6 +5,8 @@ import type { AnyElysia } from "elysia";
 import { Announced } from "./announced.ts";
 import { createApp, type WebsocketOptions, websocketOptions } from "./app.ts";
 import { openAuth } from "./auth.ts";
+import type { ClusterMessage } from "./cluster/message.ts";
+import { openRedis } from "./cluster/open.ts";
 import { type Config, readConfig, type Settings, settingsOf } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import type { Shell } from "./endpoint.ts";
@@ -15,8 +17,10 @@ import { rateLimit } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { Nodes } from "./nodes.ts";
 import { Notifications } from "./notifications.ts";
 import { createPlugin, type Plugin, Running } from "./plugin.ts";
+import { recheck } from "./recheck.ts";
 import { Snoozes } from "./snoozes.ts";
 import { openStore, type StoreOptions } from "./store/open.ts";
 import type { Announcement, Store } from "./store/store.ts";
@@ -26,6 +30,7 @@ import { YjsRooms } from "./yjs/rooms.ts";
 
 export type { Clock } from "@porchlight/core/clock";
 export type { WebsocketOptions } from "./app.ts";
+export { inspectRedis } from "./cluster/open.ts";
 export {
   type Config,
   ConfigError,
@@ -71,6 +76,8 @@ export interface Outside {
   readonly trace?: ((sql: string) => void) | undefined;
   /** Opens the store; the one of the configuration by default. */
   readonly open?: typeof openConfigured | undefined;
+  /** Opens what several nodes share; Redis by default. */
+  readonly openCluster?: typeof openRedis | undefined;
 }
 
 /** A register of devices that is older than this says nothing about who is there. */
@@ -150,6 +157,7 @@ type Finish = (finished: () => Promise<void>) => Promise<void>;
 
 async function compose(config: Config, options: Outside): Promise<Composition> {
   const { clock = systemClock(), log = logToStderr, open = openConfigured } = options;
+  const { openCluster = openRedis } = options;
   const rules = {
     ...config.timings,
     manual_without_device: config.manualWithoutDevice,
@@ -166,7 +174,9 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     backlogMaxBytes: config.limits.backlog_max_bytes,
     socketsMax: config.limits.sockets_per_participant,
   });
-  const liveness = new Liveness({ clock, hub, metrics, rules });
+  const { redisUrl, redisPrefix: prefix } = config;
+  const node = redisUrl === undefined ? undefined : crypto.randomUUID();
+  const liveness = new Liveness({ clock, hub, metrics, rules, node });
   metrics.watch({
     doors: () => hub.all().map(({ door }) => door),
     devices: () => liveness.devices,
@@ -182,7 +192,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     (each) => yjs.follow(each),
     (each) => notifications.follow(each),
   ];
-  const announce = (announcement: Announcement): void => {
+  const tell = (announcement: Announcement): void => {
     for (const follow of followers) {
       try {
         follow(announcement);
@@ -192,6 +202,8 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
       }
     }
   };
+  const announce = (announcement: Announcement): void =>
+    nodes === undefined ? tell(announcement) : nodes.announce(announcement);
   const store = await open(config, announce, {
     trace: options.trace,
     timed: (operation, work) => metrics.store(operation, work),
@@ -209,11 +221,44 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   });
   liveness.alsoTell(yjs);
   const notifications = new Notifications({ clock, hub, store, log, metrics });
-  const snoozes = new Snoozes({ clock, store, log });
+  const elsewhere = (message: ClusterMessage): void => nodes?.say(message);
+  const snoozes = new Snoozes({
+    clock,
+    store,
+    log,
+    tell: (until) => elsewhere({ kind: "snoozed", until }),
+  });
+  const nodes =
+    redisUrl === undefined || node === undefined
+      ? undefined
+      : new Nodes({
+          clock,
+          hub,
+          liveness,
+          log,
+          rules: { ...config.timings, node_lease_ms: config.nodeLeaseMs },
+          snoozes,
+          store,
+          yjs,
+          recheck: () => recheck({ hub, store }, (key) => liveness.forget(key)),
+          tell,
+          open: (deliver) =>
+            openCluster({
+              url: redisUrl,
+              prefix,
+              node,
+              deliver,
+              failed: (error) => log("warn", "redis.failed", errorFields(error)),
+            }),
+        });
   try {
-    await takeUp(store, liveness, clock);
+    for (const facts of await store.presenceFacts()) liveness.recall(facts);
+    // Those of several nodes remember who was there for one another.
+    if (nodes === undefined) await takeUp(store, { liveness, yjs }, clock);
+    else await nodes.start();
     await snoozes.start();
   } catch (error) {
+    await nodes?.stop();
     await store.close();
     throw error;
   }
@@ -227,6 +272,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     log,
     metrics,
     rateLimit: rateLimit(config.limits, () => clock.monotonic()),
+    together: nodes,
     stopping: () => stopping !== undefined,
     givenUp: givingUp.signal,
   };
@@ -254,7 +300,8 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     await issuer?.stop();
     metrics.stop();
     try {
-      await store.keepDevices(liveness.remember(), clock.wall());
+      if (nodes === undefined) await store.keepDevices(liveness.remember(), clock.wall());
+      else await nodes.stop();
     } finally {
       await store.close();
     }
@@ -264,6 +311,8 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   return {
     deps: {
       shell,
+      announce,
+      elsewhere,
       store,
       hub,
       liveness,
@@ -300,10 +349,15 @@ export function openConfigured(
   });
 }
 
-/** Learns what the store says of people, and who was there before an orderly restart. */
-async function takeUp(store: Store, liveness: Liveness, clock: Clock): Promise<void> {
-  for (const facts of await store.presenceFacts()) liveness.introduce(facts);
+/** Learns who was there before an orderly restart. */
+async function takeUp(
+  store: Store,
+  { liveness, yjs }: { liveness: Liveness; yjs: YjsRooms },
+  clock: Clock,
+): Promise<void> {
   const kept = await store.takeDevices();
+  // The machine's clock may have been set back since: what is told now is to be newer all the same.
+  yjs.goOnAfter(kept?.keptAt ?? 0);
   const downMs =
     kept === undefined ? Number.POSITIVE_INFINITY : Math.max(0, clock.wall() - kept.keptAt);
   if (kept !== undefined && downMs <= RESTART_WITHIN_MS) liveness.restore(kept.devices, downMs);

@@ -31,6 +31,7 @@ export type TransitionCause =
   | "typing"
   | "event"
   | "administration"
+  | "elsewhere"
   | "time";
 
 /** Methods that have a name of their own in the metrics. */

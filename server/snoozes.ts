@@ -16,11 +16,24 @@ export class Snoozes {
   readonly #store: Store;
   readonly #log: Log;
   readonly #alarm: Alarm;
+  readonly #tell: (until: number) => void;
   /** No snooze is due before it. */
   #nextAt = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor({ clock, store, log }: { clock: Clock; store: Store; log: Log }) {
+  /** @param tell tells other nodes of a snooze that was set on this one. */
+  constructor({
+    clock,
+    store,
+    log,
+    tell,
+  }: {
+    clock: Clock;
+    store: Store;
+    log: Log;
+    tell: (until: number) => void;
+  }) {
+    this.#tell = tell;
     this.#clock = clock;
     this.#store = store;
     this.#log = log;
@@ -36,7 +49,13 @@ export class Snoozes {
     return this.#fire();
   }
 
-  /** Takes note of a snooze that was set. @param until Unix milliseconds. */
+  /** Takes note of a snooze that was set here. @param until Unix milliseconds. */
+  set(until: number): void {
+    this.expect(until);
+    this.#tell(until);
+  }
+
+  /** Takes note of a snooze that was set, wherever. @param until Unix milliseconds. */
   expect(until: number): void {
     if (this.#stopped) return;
     this.#nextAt = Math.min(this.#nextAt, until);

@@ -79,6 +79,10 @@ export class StreamSocket implements Connection<StreamClose> {
     return this.#presence;
   }
 
+  get source(): OpenSource | undefined {
+    return this.#source;
+  }
+
   get socket(): ServerWebSocket<unknown> {
     if (this.#socket === undefined) throw new TypeError("Cannot use a stream before it is open");
     return this.#socket;

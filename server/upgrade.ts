@@ -48,6 +48,7 @@ export function socketEndpoint<Q>(
       const headers: Record<string, string> = offered.includes(SUBPROTOCOL)
         ? { "sec-websocket-protocol": SUBPROTOCOL }
         : {};
+      await shell.together?.caughtUp();
       const data = await open({ query, params, token: tokenOf(request, url, offered) });
       if (server) hub.publishThrough(server);
       if (server?.upgrade(request, { data, headers })) return undefined;

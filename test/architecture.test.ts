@@ -114,6 +114,17 @@ describe("server", () => {
     expect(users.map(({ path }) => path)).toEqual(["server/main.ts"]);
   });
 
+  test("names the adapter of the cluster in one place, and knows Redis in one file", () => {
+    const isAdapter = (imported: string): boolean =>
+      /^server\/cluster\/(open|memory|redis)\.ts/.test(imported);
+    const users = sourcesIn("server").filter(
+      ({ path, imports }) => !path.startsWith("server/cluster/") && imports.some(isAdapter),
+    );
+    expect(users.map(({ path }) => path)).toEqual(["server/main.ts"]);
+    const clients = sourcesIn("server").filter(({ imports }) => imports.includes("@redis/client"));
+    expect(clients.map(({ path }) => path)).toEqual(["server/cluster/redis.ts"]);
+  });
+
   test("knows SQL in the store only, and SQLite and PostgreSQL in two files of it each", () => {
     const users = (name: string): string[] =>
       sourcesIn("server")

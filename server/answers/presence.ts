@@ -4,6 +4,9 @@ import { described, id, instant, milliseconds, presenceState } from "./words.ts"
 
 const { nullable } = z;
 
+/** Said where this node is cut off from others, whose people are taken to be as they were then. */
+export const Age = z.strictObject({ as_of: instant });
+
 /** A state by id: of each that was asked for, once. */
 export const PresenceStates = z.record(z.string(), presenceState);
 

@@ -8,6 +8,7 @@ import {
   type Config,
   ConfigError,
   DEFAULT_LIMITS,
+  inspectRedis,
   inspectStore,
   NEWEST_VERSION,
   readConfig,
@@ -33,7 +34,7 @@ export const DOCTOR: Command = {
   help: `Usage: porchlight doctor [--file FILE]
 
 Prints every setting and where it comes from, and looks whether a server could
-start with them: the database, its disk, the clock and the port. Changes
+start with them: the database, its disk, Redis, the clock and the port. Changes
 nothing. Ends with 1 if anything is wrong, and says what; what is only doubtful,
 such as JWTs whose issuer is not checked, is said too.
 
@@ -102,6 +103,7 @@ async function findingsOf(env: Environment): Promise<[what: string, Finding][]> 
       { doubtful: `${path} ${message}` },
     ]),
     ...(await database(config)),
+    ...(await redis(config)),
     ["port", await port(config)],
   ];
 }
@@ -152,6 +154,17 @@ async function databaseServer(
       ["database", { wrong: messageOf(error) }],
       ["clock", clock(now, undefined)],
     ];
+  }
+}
+
+/** Where several nodes meet, if there are to be several. */
+async function redis({ redisUrl }: Config): Promise<[what: string, Finding][]> {
+  if (redisUrl === undefined) return [];
+  const where = `"${withoutPassword(redisUrl)}"`;
+  try {
+    return [["redis", { fine: `${where} can be reached, ${await inspectRedis(redisUrl)}` }]];
+  } catch (error) {
+    return [["redis", { wrong: `${where} cannot be used: ${messageOf(error)}` }]];
   }
 }
 

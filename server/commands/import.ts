@@ -26,7 +26,7 @@ imported here: let it do it, with POST /v1/admin/import.
         now,
         // Nobody is connected here; a server reads at its start what was set by hand, and what is due.
         liveness: { introduce: () => undefined, choose: () => undefined },
-        snoozes: { expect: () => undefined },
+        snoozes: { set: () => undefined },
         failed: (error: unknown) => console.error(error),
       };
       const scope = { only: undefined, usual: textOf(given, "tenant") };

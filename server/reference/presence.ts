@@ -17,11 +17,11 @@ export const PRESENCE: Readonly<Record<string, Entry>> = {
   "GET /v1/presence": {
     does: "states of `ids=p1,p2` (up to `presence_max_ids`)",
     query: Ids,
-    answers: data(presence.PresenceStates),
+    answers: data(presence.PresenceStates, presence.Age),
   },
   "POST /v1/presence/query": {
     does: "states of up to 5,000 `ids` in the body",
-    answers: data(presence.PresenceStates),
+    answers: data(presence.PresenceStates, presence.Age),
   },
   "GET /v1/me/presence": {
     does: "your state, and why: devices, transports, when it changes next",

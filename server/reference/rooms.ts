@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { Age } from "../answers/presence.ts";
 import * as rooms from "../answers/rooms.ts";
 import { ACTORS, data, type Entry, MEMBERS } from "./entry.ts";
 
@@ -11,7 +12,7 @@ export const ROOMS: Readonly<Record<string, Entry>> = {
   "GET /v1/rooms/:room_id/state": {
     does: "everything you see of a room, at one position",
     more: "Open the stream first, then take the snapshot, and drop events at or below its `stream_position`: nothing is missed and nothing doubled.",
-    answers: data(rooms.RoomStateAnswer),
+    answers: data(rooms.RoomStateAnswer, Age),
     refuses: MEMBERS,
   },
   "GET /v1/rooms/:room_id": {
@@ -21,12 +22,12 @@ export const ROOMS: Readonly<Record<string, Entry>> = {
   },
   "GET /v1/rooms/:room_id/members": {
     does: "who has joined or is invited",
-    answers: data(z.array(rooms.MemberAnswer)),
+    answers: data(z.array(rooms.MemberAnswer), Age),
     refuses: MEMBERS,
   },
   "GET /v1/rooms/:room_id/ai/engagement": {
     does: "how AIs take part",
-    answers: data(rooms.EngagementAnswer),
+    answers: data(rooms.EngagementAnswer, Age),
     refuses: MEMBERS,
   },
   "GET /v1/rooms/:room_id/plan": {

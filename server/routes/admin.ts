@@ -21,7 +21,7 @@ import { noSuch } from "../refusals.ts";
 import type { RoomKey } from "../store/store.ts";
 
 /** What the host platform feeds in: tenants, people, rooms, and what happens in them. */
-export function adminRoutes({ shell, store, hub, liveness, clock }: Deps): AnyElysia {
+export function adminRoutes({ shell, store, hub, liveness, clock, elsewhere }: Deps): AnyElysia {
   return new Elysia({ prefix: "/v1/admin" })
     .put(
       "/tenants/:tenant_id",
@@ -135,6 +135,8 @@ export function adminRoutes({ shell, store, hub, liveness, clock }: Deps): AnyEl
         for (const connection of hub.of(owner)) {
           if (connection.token_id === token_id) hub.close(connection, "token_revoked");
         }
+        const { tenant_id, participant_id } = owner;
+        elsewhere({ kind: "revoked", tenant_id, participant_id, token_id });
         return { data: { token_id } };
       }),
     );

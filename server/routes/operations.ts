@@ -2,7 +2,13 @@ import { CodedError } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
 import type { Administrator } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { type Call, forAdministrator, forAnyone, type TextAnswer } from "../endpoint.ts";
+import {
+  type Call,
+  forAdministrator,
+  forAnyone,
+  type Shell,
+  type TextAnswer,
+} from "../endpoint.ts";
 
 /** Whether the process lives, whether it can do its work, and what it did. */
 export function operationRoutes({ shell, store }: Deps): AnyElysia {
@@ -30,7 +36,7 @@ export function operationRoutes({ shell, store }: Deps): AnyElysia {
             retryAfterSeconds: 1,
           });
         }
-        return { data: { status: "ready", store: "ok" } };
+        return { data: { status: "ready", store: "ok", cluster: clusterState(shell) } };
       }),
     )
     .get(
@@ -43,4 +49,10 @@ export function operationRoutes({ shell, store }: Deps): AnyElysia {
             throw new CodedError("SW_AUTH_INSUFFICIENT_PERMISSION", "The admin token is required");
           }),
     );
+}
+
+/** A node that is cut off from the others serves its own people: it is ready all the same. */
+function clusterState({ together }: Shell): "alone" | "joined" | "away" {
+  if (together === undefined) return "alone";
+  return together.isJoined ? "joined" : "away";
 }

@@ -11,13 +11,22 @@ import {
 import { type AnyElysia, Elysia } from "elysia";
 import { type Caller, keyOf } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { forParticipant } from "../endpoint.ts";
+import { ageOf, forParticipant } from "../endpoint.ts";
 
 /** A body that names 5,000 people is larger than others may be. */
 const QUERY_MAX_BYTES = 1_048_576;
 
 /** Who is around, what I show, and why. */
-export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps): AnyElysia {
+export function presenceRoutes({
+  shell,
+  store,
+  hub,
+  liveness,
+  yjs,
+  clock,
+  announce,
+  elsewhere,
+}: Deps): AnyElysia {
   function statesOf(caller: Caller, ids: readonly string[]): Record<string, string> {
     return Object.fromEntries(ids.map((id) => [id, liveness.stateFor(caller, id)]));
   }
@@ -46,7 +55,7 @@ export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps
         if (ids.length === 0)
           throw invalid([{ path: "ids", message: "is required, one id or more" }]);
         if (ids.length > most) throw invalid([tooMany(most)]);
-        return { data: statesOf(caller, ids) };
+        return { data: statesOf(caller, ids), meta: ageOf(shell) };
       }),
     )
     .post(
@@ -56,6 +65,7 @@ export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps
         { body: PresenceQuery, bodyMaxBytes: QUERY_MAX_BYTES },
         ({ caller, body }) => ({
           data: statesOf(caller, body.ids),
+          meta: ageOf(shell),
         }),
       ),
     )
@@ -71,16 +81,15 @@ export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps
         const choice = choiceOf(body, now);
         const idle_for_ms = choice.made === undefined ? 0 : now - choice.made.at;
         const by = liveness.signOf(caller, { device_id, token_id: caller.token_id, idle_for_ms });
-        const { stands } = await store.setManual(caller, choice, now);
-        if (stands) liveness.choose(caller, body.state, by);
+        const { stands, at } = await store.setManual(caller, choice, now);
+        if (stands) liveness.choose(caller, body.state, by, at);
         else liveness.act(caller, by);
         const { state, source, manual } = liveness.explain(caller);
         const ts = isoOf(clock.wall());
         const told = { tenant_id: caller.tenant_id, ts, manual: manual ?? null, state };
-        hub.toPerson(caller, {
-          type: "swp.me.presence",
-          id: `evt-${crypto.randomUUID()}`,
-          ...told,
+        announce({
+          frame: { type: "swp.me.presence", id: `evt-${crypto.randomUUID()}`, ...told },
+          to: { participant_id: caller.participant_id },
         });
         return { data: stands ? { state, source } : { state, source, superseded: true } };
       }),
@@ -109,6 +118,7 @@ export function presenceRoutes({ shell, store, hub, liveness, yjs, clock }: Deps
         for (const connection of hub.of(keyOf(caller))) {
           if (connection.device_id === device_id) hub.close(connection, "signed_off");
         }
+        elsewhere({ kind: "signed_off", ...keyOf(caller), device_id });
         return { data: { device_id, state: liveness.effective(caller) } };
       }),
     );

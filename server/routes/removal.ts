@@ -9,7 +9,15 @@ import type { DocumentName, PersonKey, RoomKey } from "../store/store.ts";
 type Deletion = Call<Administrator, undefined, { tenant_id?: string | undefined }>;
 
 /** What the host platform takes away: tenants, people, rooms, and what is in them. */
-export function removalRoutes({ shell, store, hub, liveness, yjs, clock }: Deps): AnyElysia {
+export function removalRoutes({
+  shell,
+  store,
+  hub,
+  liveness,
+  yjs,
+  clock,
+  elsewhere,
+}: Deps): AnyElysia {
   const query = TenantQuery;
   return new Elysia({ prefix: "/v1/admin" })
     .delete(
@@ -24,6 +32,7 @@ export function removalRoutes({ shell, store, hub, liveness, yjs, clock }: Deps)
         revoke(hub.all().filter((connection) => connection.tenant_id === tenant_id));
         yjs.forgetTenant(tenant_id);
         liveness.forgetTenant(tenant_id);
+        elsewhere({ kind: "revoked", tenant_id });
         return { data: { tenant_id } };
       }),
     )
@@ -34,6 +43,7 @@ export function removalRoutes({ shell, store, hub, liveness, yjs, clock }: Deps)
         await store.deleteParticipant(key, clock.wall());
         revoke(hub.of(key));
         liveness.forget(key);
+        elsewhere({ kind: "revoked", ...key });
         return { data: { participant_id: key.participant_id } };
       }),
     )

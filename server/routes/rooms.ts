@@ -15,7 +15,7 @@ import {
 import { type AnyElysia, Elysia } from "elysia";
 import type { Caller } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { type Call, forParticipant } from "../endpoint.ts";
+import { ageOf, type Call, forParticipant } from "../endpoint.ts";
 import { noSuch, roomError } from "../refusals.ts";
 import type { RoomPart, RoomReading } from "../store/store.ts";
 
@@ -37,7 +37,9 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
         if (reading === undefined) throw noSuch("room");
         const refused = roomRefusal(reading.room, reading.viewer, "look");
         if (refused !== undefined) throw roomError(refused);
-        return { data: show(reading, caller) };
+        const data = show(reading, caller);
+        // Of members it is said who is there.
+        return parts.includes("members") ? { data, meta: ageOf(shell) } : { data };
       },
     );
   }

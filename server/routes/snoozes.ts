@@ -12,7 +12,7 @@ export function snoozeRoutes({ shell, store, snoozes, clock }: Deps): AnyElysia 
       forParticipant(shell, { body: SnoozeRequest }, async ({ caller, body, params }) => {
         checkSnooze(body, clock.wall());
         const snooze = await store.snooze(caller, params.event_id ?? "", body.until);
-        snoozes.expect(snooze.until);
+        snoozes.set(snooze.until);
         return { data: shown(snooze) };
       }),
     )

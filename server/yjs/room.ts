@@ -1,19 +1,25 @@
 import type { Due, EventFrame } from "@porchlight/core";
 import {
+  type AwarenessBatch,
   type AwarenessClaim,
   type AwarenessClient,
+  AwarenessElsewhere,
   type AwarenessMember,
   type AwarenessOutcome,
   AwarenessRoom,
   type AwarenessRules,
   type AwarenessSaid,
+  type AwarenessShare,
   type AwarenessTelling,
+  type AwarenessTime,
+  type YjsClose,
 } from "@porchlight/core/awareness";
 import type { Hub } from "../hub.ts";
 import type { Liveness } from "../liveness.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RoomKey } from "../store/store.ts";
 import { EntryBatch, type EntryMessage, NOTHING_NEW } from "./codec.ts";
+import type { OtherNodes } from "./exchange.ts";
 import type { YjsSocket } from "./socket.ts";
 
 /**
@@ -30,6 +36,9 @@ const WINDOWS: readonly { readonly sockets: number; readonly ms: number }[] = [
   { sockets: 100, ms: 16 },
 ];
 
+/** A room into which nobody comes is no longer of use after so long. */
+export const UNUSED_MS = 10_000;
+
 /** What a room stands on. */
 export interface YjsDeps {
   readonly hub: Hub;
@@ -38,6 +47,8 @@ export interface YjsDeps {
   readonly rules: AwarenessRules;
   /** How long a message may be that comes from a client. */
   readonly frame_max_bytes: number;
+  /** The other nodes, where there can be any. */
+  readonly nodes?: OtherNodes | undefined;
 }
 
 /** One room and its Yjs sockets: what core says of entries becomes messages, each encoded once. */
@@ -60,6 +71,10 @@ export class YjsRoom implements Due {
   readonly #bound = new Set<YjsSocket>();
   /** Sockets that said more than they may, and when they go on. */
   readonly #held = new Map<YjsSocket, number>();
+  readonly #elsewhere: AwarenessElsewhere;
+  #isListening = false;
+  /** When somebody was there last, or was about to be. */
+  #usedAt: number;
   #isChanged = false;
   #toldAt = Number.NEGATIVE_INFINITY;
   readonly #phase: number;
@@ -71,7 +86,9 @@ export class YjsRoom implements Due {
     this.position = position;
     this.#deps = deps;
     this.#topic = `y/${tenant_id}/${room_id}`;
-    this.#awareness = new AwarenessRoom(this.#topic, deps.rules);
+    this.#awareness = new AwarenessRoom(this.#topic, deps.rules, deps.nodes?.name);
+    this.#elsewhere = new AwarenessElsewhere(this.#awareness);
+    this.#usedAt = now;
     // At moments that do not depend on who came first, and not the same for all rooms.
     this.#phase = Number(Bun.hash(this.#topic) % BigInt(REFRESH_MS));
     this.#refreshAt = this.#refreshAfter(now);
@@ -89,7 +106,12 @@ export class YjsRoom implements Due {
 
   /** Whether nothing is lost if the room is forgotten. */
   get isOver(): boolean {
-    return this.#sockets.size === 0 && this.#awareness.isForgettable;
+    return this.#sockets.size === 0 && !this.#isListening && this.#awareness.isForgettable;
+  }
+
+  /** Whether what other nodes tell of the room is heard. */
+  get isListening(): boolean {
+    return this.#isListening;
   }
 
   has(participant_id: string): boolean {
@@ -124,6 +146,9 @@ export class YjsRoom implements Due {
     const own = this.#people.get(participant_id) ?? new Set();
     this.#people.set(participant_id, own.add(socket));
     this.#silent.set(socket, now + this.#deps.rules.coalesce_ms);
+    this.#usedAt = now;
+    // At once: elsewhere nobody is to be shown otherwise before that, when it is heard that they are there.
+    this.#tellElsewhere(now);
     return client;
   }
 
@@ -136,7 +161,7 @@ export class YjsRoom implements Due {
   }
 
   /** A socket is gone. Does nothing when it already is. @param lingersUntil set when it was lost without a word. */
-  part(client: AwarenessClient, lingersUntil: number | undefined): void {
+  part(client: AwarenessClient, now: number, lingersUntil: number | undefined): void {
     const socket = this.#sockets.get(client);
     if (socket === undefined) return;
     this.#sockets.delete(client);
@@ -149,6 +174,7 @@ export class YjsRoom implements Due {
     this.#held.delete(socket);
     if (lingersUntil === undefined) this.#awareness.leave(client);
     else this.#awareness.lose(client, lingersUntil);
+    this.#usedAt = now;
     this.#isChanged = true;
   }
 
@@ -216,15 +242,58 @@ export class YjsRoom implements Due {
     if (joined === undefined) this.close("not_member", participant_id);
   }
 
+  /** From now on what other nodes tell of the room is heard, for as long as it is of use. */
+  listen(now: number): void {
+    this.#isListening = true;
+    this.#usedAt = now;
+  }
+
+  /** Another node tells what its sockets did. Answers whether something was missed before. */
+  hear(node: string, batch: AwarenessBatch, now: number): boolean {
+    const { replaced, isBehind } = this.#elsewhere.hear(node, batch, now);
+    this.#isChanged = true;
+    this.#replace(replaced);
+    return isBehind;
+  }
+
+  /** Another node tells everything that it knows. */
+  adopt(node: string, share: AwarenessShare, now: number): void {
+    const replaced = this.#elsewhere.adopt(node, share, now);
+    this.#isChanged = true;
+    this.#replace(replaced);
+  }
+
+  /** Whether another node is known to have a socket in the room. */
+  hears(node: string): boolean {
+    return this.#elsewhere.has(node);
+  }
+
+  /** Another node is no more: what its sockets said lingers for so long. */
+  lose(node: string, lingersMs: number, now: number): void {
+    this.#elsewhere.lose(node, lingersMs, now);
+    this.#isChanged = true;
+  }
+
+  /** Everything that this node knows by itself, for others. */
+  share(now: number): AwarenessShare {
+    return this.#awareness.share(now);
+  }
+
+  /** Clients may have been told with clocks that came so far. */
+  hearTime(reached: AwarenessTime, now: number): void {
+    this.#awareness.hearTime(reached, now);
+  }
+
   /** When {@link run} is to be called next; nothing when nobody is there and nothing is due. */
   nextAt(now: number): number | undefined {
     // Who came first has been silent longest.
     const [silentUntil] = this.#silent.values();
     const due = [this.#awareness.nextAt(), silentUntil, ...this.#held.values()];
-    if (this.#sockets.size > 0) {
-      due.push(this.#refreshAt);
-      if (this.#isChanged) due.push(Math.max(now, this.#toldAt + this.#windowMs));
-    }
+    const isOfUse = this.#sockets.size > 0 || this.#isListening;
+    if (this.#sockets.size > 0) due.push(this.#refreshAt);
+    else if (this.#isListening && !this.#awareness.isLingering) due.push(this.#usedAt + UNUSED_MS);
+    if ((this.#isChanged && isOfUse) || this.#awareness.hasBatch)
+      due.push(Math.max(now, this.#toldAt + this.#windowMs));
     const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY));
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
@@ -239,6 +308,8 @@ export class YjsRoom implements Due {
     for (const [socket, until] of this.#silent) if (until <= now) this.spoken(socket);
     this.#isChanged = false;
     this.#toldAt = now;
+    if (this.#isUseless(now)) this.#forgetElsewhere();
+    this.hearTime({ clock: 0, time: now + (this.#deps.nodes?.aheadMs ?? 0) }, now);
     const facts = this.#deps.liveness.awarenessOf(this.key);
     const { tellings, typing } = this.#awareness.tell(facts, now);
     this.#tell(tellings, now);
@@ -248,10 +319,44 @@ export class YjsRoom implements Due {
     this.#behind.clear();
     this.#bound.clear();
     for (const client of typing) this.#sockets.get(client)?.type("start");
+    this.#tellElsewhere(now);
   }
 
   get #windowMs(): number {
     return WINDOWS.find(({ sockets }) => this.#sockets.size >= sockets)?.ms ?? 0;
+  }
+
+  /** Tells the other nodes what sockets of this one did. */
+  #tellElsewhere(now: number): void {
+    const { nodes, liveness } = this.#deps;
+    if (nodes === undefined || !this.#awareness.hasBatch) return;
+    const isAlone = nodes.others.length === 0;
+    const facts = liveness.awarenessOf(this.key);
+    for (;;) {
+      // Also what nobody is told is numbered: whoever comes after it finds that something is missing.
+      const batch = this.#awareness.batch(facts, now);
+      if (batch === undefined) return;
+      if (!isAlone) nodes.say({ kind: "awareness", ...this.key, ...batch });
+    }
+  }
+
+  /** Sockets of other nodes took over what sockets of this one had: those that are of this one are closed. */
+  #replace(clients: readonly AwarenessClient[]): void {
+    for (const client of clients) {
+      const socket = this.#sockets.get(client);
+      if (socket !== undefined) this.#deps.hub.close<YjsClose>(socket, "replaced");
+    }
+  }
+
+  /** Nobody is there or was there a moment ago, and nobody lingers: what happens elsewhere need not be known. */
+  #isUseless(now: number): boolean {
+    const isEmpty = this.#sockets.size === 0 && !this.#awareness.isLingering;
+    return this.#isListening && isEmpty && now >= this.#usedAt + UNUSED_MS;
+  }
+
+  #forgetElsewhere(): void {
+    this.#isListening = false;
+    this.#elsewhere.forget();
   }
 
   /** Tells everything to those who are behind, encoded once for all of them. */

@@ -8,14 +8,14 @@ import {
 import type { AwarenessMember } from "@porchlight/core/awareness";
 import { Alarm, type Clock } from "@porchlight/core/clock";
 import type { Announced } from "../announced.ts";
+import type { AwarenessMessage } from "../cluster/message.ts";
 import type { Teller } from "../liveness.ts";
 import { roomError } from "../refusals.ts";
 import type { Announcement, PersonKey, RoomKey, RoomReading, Store } from "../store/store.ts";
 import { TenantIndex } from "../tenant-index.ts";
-import { type YjsDeps, YjsRoom } from "./room.ts";
+import { Exchange, type OtherNodes } from "./exchange.ts";
+import { UNUSED_MS, type YjsDeps, YjsRoom } from "./room.ts";
 
-/** A room that was loaded and into which nobody came is forgotten after so long. */
-const UNUSED_MS = 10_000;
 /** Rooms that are kept at once, with those that only remember whose the ids in them were. */
 const MAX_ROOMS = 10_000;
 
@@ -34,7 +34,9 @@ export class YjsRooms implements Teller {
   readonly #clock: Clock;
   readonly #store: Store;
   readonly #announced: Announced;
-  readonly #deps: YjsDeps;
+  #deps: YjsDeps;
+  #exchange: Exchange | undefined;
+  #clockBefore = 0;
   #isStopped = false;
 
   constructor(deps: YjsDeps & { clock: Clock; store: Store; announced: Announced }) {
@@ -62,6 +64,43 @@ export class YjsRooms implements Teller {
     return entries;
   }
 
+  /** From now on rooms are what they are on all nodes. To be called before any is loaded. */
+  shareWith(nodes: OtherNodes): void {
+    this.#deps = { ...this.#deps, nodes };
+    this.#exchange = new Exchange({
+      clock: this.#clock,
+      nodes,
+      rooms: () => this.#rooms.values(),
+      find: (key) => this.find(key),
+      changed: (room) => this.schedule(room),
+    });
+  }
+
+  /** Before this server was started, others were told with clocks up to this one. To be called before any room is loaded. */
+  goOnAfter(clock: number): void {
+    this.#clockBefore = clock;
+  }
+
+  /** Another node tells, or asks. */
+  hear(message: AwarenessMessage, from: string): void {
+    this.#exchange?.hear(message, from);
+  }
+
+  /** A node is there anew. */
+  joined(node: string): void {
+    this.#exchange?.joined(node);
+  }
+
+  /** A node is no more: what its sockets said lingers for so long, in milliseconds. */
+  gone(node: string, lingersMs: number): void {
+    this.#exchange?.gone(node, lingersMs);
+  }
+
+  /** What other nodes told may not have been heard. */
+  missed(): void {
+    this.#exchange?.missed();
+  }
+
   /** A room that is loaded. */
   find(key: RoomKey): YjsRoom | undefined {
     return this.#rooms.get(nameOf(key));
@@ -74,8 +113,13 @@ export class YjsRooms implements Teller {
   async load(key: RoomKey, participant_id: string): Promise<void> {
     for (;;) {
       const room = this.find(key);
-      if (room?.has(participant_id)) return;
-      if (room !== undefined) throw roomError("SW_NOT_MEMBER");
+      if (room?.has(participant_id) === false) throw roomError("SW_NOT_MEMBER");
+      if (room !== undefined) {
+        if (this.#exchange === undefined || this.#exchange.knows(room)) return;
+        // Nobody is let in before it is known who is there elsewhere, so that nobody is shown otherwise for a blink.
+        await this.#exchange.learn(room);
+        continue;
+      }
       const name = nameOf(key);
       const reading = this.#reading.get(name);
       if (reading !== undefined) {
@@ -154,6 +198,7 @@ export class YjsRooms implements Teller {
   stop(): void {
     this.#isStopped = true;
     this.#alarm.stop();
+    this.#exchange?.stop();
     this.#ready.clear();
   }
 
@@ -186,7 +231,9 @@ export class YjsRooms implements Teller {
   }
 
   #add(key: RoomKey, reading: RoomReading, missed: readonly Announcement[]): void {
-    const room = new YjsRoom(this.#deps, key, reading.stream_position, this.#clock.elapsed());
+    const now = this.#clock.elapsed();
+    const room = new YjsRoom(this.#deps, key, reading.stream_position, now);
+    room.hearTime({ clock: this.#clockBefore, time: now }, now);
     this.#rooms.set(nameOf(key), room);
     for (const { membership, participant } of reading.members) {
       if (membership !== "join") continue;
@@ -195,7 +242,7 @@ export class YjsRooms implements Teller {
     }
     for (const announcement of missed) this.follow(announcement);
     // Whoever it was loaded for may not come after all.
-    this.#queue.set(room, this.#clock.elapsed() + UNUSED_MS);
+    this.#queue.set(room, now + UNUSED_MS);
     this.#alarm.by(this.#queue.nextAt());
   }
 

@@ -107,6 +107,10 @@ export class YjsSocket implements Connection<YjsClose> {
     this.#opening = opening;
   }
 
+  get source(): OpenSource | undefined {
+    return this.#source;
+  }
+
   get socket(): ServerWebSocket<unknown> {
     if (this.#socket === undefined) throw new TypeError("Cannot use a socket before it is open");
     return this.#socket;
@@ -337,14 +341,14 @@ export class YjsSocket implements Connection<YjsClose> {
   }
 
   #part(how: "left" | "lost"): void {
-    const { liveness, yjs } = this.#deps;
+    const { clock, liveness, yjs } = this.#deps;
     const [room, client, source] = [this.#room, this.#client, this.#source];
     this.#room = undefined;
     this.#source = undefined;
     if (room === undefined || client === undefined) return;
     if (source !== undefined && how === "left") liveness.close(this, source);
     else if (source !== undefined) liveness.lose(this, source);
-    room.part(client, how === "left" ? undefined : source?.lingersUntil);
+    room.part(client, clock.elapsed(), how === "left" ? undefined : source?.lingersUntil);
     yjs.schedule(room);
   }
 

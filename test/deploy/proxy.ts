@@ -3,9 +3,9 @@ import { join, resolve } from "node:path";
 import { freePort } from "../support/port.ts";
 import { outputOf, temporaryFolder } from "../support/process.ts";
 
-const CONFIGURATION = resolve(import.meta.dir, "../../deploy/nginx.conf");
+const FOLDER = resolve(import.meta.dir, "../../deploy");
 
-/** nginx as `deploy/nginx.conf` has it, but for places, certificates and what a test says. */
+/** nginx as a file in `deploy` has it, but for places, certificates and what a test says. */
 export class Nginx implements AsyncDisposable {
   /** Where it listens. */
   readonly url: string;
@@ -24,8 +24,29 @@ export class Nginx implements AsyncDisposable {
     upstream: string,
     changed: Readonly<Record<string, string>> = {},
   ): Promise<Nginx> {
+    return Nginx.#start(path, "nginx.conf", (url) => ({
+      "127.0.0.1:8787": new URL(upstream).host,
+      "listen 443 ssl": `listen ${new URL(url).host}`,
+      ...changed,
+    }));
+  }
+
+  /** Starts it before three nodes. */
+  static async startNodes(path: string, nodes: readonly string[]): Promise<Nginx> {
+    const hosts = nodes.map((node, index) => [`node-${index + 1}:8787`, new URL(node).host]);
+    return Nginx.#start(path, "nginx-nodes.conf", (url) => ({
+      ...Object.fromEntries(hosts),
+      "listen 80": `listen ${new URL(url).host}`,
+    }));
+  }
+
+  static async #start(
+    path: string,
+    file: string,
+    changes: (url: string) => Readonly<Record<string, string>>,
+  ): Promise<Nginx> {
     const proxy = new Nginx(path, await freePort());
-    proxy.#write(upstream, changed);
+    proxy.#write(file, changes(proxy.url));
     // It returns once it listens, and goes on by itself.
     await outputOf(proxy.#nginx);
     return proxy;
@@ -42,17 +63,11 @@ export class Nginx implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  #write(upstream: string, changed: Readonly<Record<string, string>>): void {
+  #write(file: string, changed: Readonly<Record<string, string>>): void {
     const { path } = this.#folder;
-    let site = readFileSync(CONFIGURATION, "utf8");
-    const all = {
-      "127.0.0.1:8787": new URL(upstream).host,
-      "listen 443 ssl": `listen ${new URL(this.url).host}`,
-      "/var/log/nginx": path,
-      ...changed,
-    };
-    for (const [from, to] of Object.entries(all)) {
-      if (!site.includes(from)) throw new Error(`Cannot find "${from}" in ${CONFIGURATION}`);
+    let site = readFileSync(join(FOLDER, file), "utf8");
+    for (const [from, to] of Object.entries({ "/var/log/nginx": path, ...changed })) {
+      if (!site.includes(from)) throw new Error(`Cannot find "${from}" in ${file}`);
       site = site.replaceAll(from, to);
     }
     mkdirSync(join(path, "temporary"));

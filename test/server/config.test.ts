@@ -26,6 +26,9 @@ describe("readConfig", () => {
       host: "127.0.0.1",
       port: 8_787,
       databaseUrl: "sqlite:./porchlight.db",
+      redisUrl: undefined,
+      redisPrefix: "porchlight:",
+      nodeLeaseMs: 4_000,
       adminToken: undefined,
       adminRole: "porchlight_admin",
       jwksUrl: undefined,
@@ -158,6 +161,28 @@ describe("readConfig", () => {
       ]);
       expect(message).not.toContain("root:secret");
     }
+  });
+
+  test("several nodes need a database that they can share, and a lease that leaves time for the grace", () => {
+    const postgres = { PORCHLIGHT_DATABASE_URL: "postgres://db.example/porchlight" };
+    for (const url of ["redis://redis.example:6379", "rediss://:s%2Fcret@redis.example/2"]) {
+      const redis = { PORCHLIGHT_REDIS_URL: url };
+      expect(readConfig({ ...postgres, ...redis }).redisUrl).toBe(url);
+      expect(faultyIn(redis)).toEqual(["PORCHLIGHT_REDIS_URL"]);
+    }
+    for (const url of ["redis.example:6379", "http://redis.example", "redis://"])
+      expect(faultyIn({ ...postgres, PORCHLIGHT_REDIS_URL: url })).toEqual([
+        "PORCHLIGHT_REDIS_URL",
+      ]);
+    const nodes = { ...postgres, PORCHLIGHT_REDIS_URL: "redis://redis.example" };
+    expect(readConfig({ ...nodes, PORCHLIGHT_NODE_LEASE_MS: "5000" }).nodeLeaseMs).toBe(5_000);
+    for (const lease of ["5001", "99", "soon"])
+      expect(faultyIn({ ...nodes, PORCHLIGHT_NODE_LEASE_MS: lease })).toEqual([
+        "PORCHLIGHT_NODE_LEASE_MS",
+      ]);
+    const patient = { PORCHLIGHT_DISCONNECT_GRACE_MS: "11001" };
+    expect(faultyIn({ ...nodes, ...patient })).toEqual(["PORCHLIGHT_NODE_LEASE_MS"]);
+    expect(faultyIn(patient)).toEqual([]);
   });
 
   test("keys of an issuer and a secret shared with it exclude each other", () => {

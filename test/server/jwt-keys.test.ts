@@ -20,7 +20,7 @@ async function world(answering: Parameters<TestIssuer["answer"]>[0] = "keys"): P
   const clock = new TestClock();
   const issuer = await TestIssuer.start(clock);
   issuer.answer(answering);
-  const server = await TestServer.start({ clock, env: issuer.env });
+  const server = await TestServer.start({ alone: true, clock, env: issuer.env });
   const bob = await server.person("bob");
   return {
     clock,

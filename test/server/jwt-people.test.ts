@@ -22,6 +22,7 @@ async function world(open?: ReturnType<typeof hesitantly>): Promise<World> {
     if (/^(insert into|update) "participants"/.test(sql)) writes.push(sql);
   };
   const server = await TestServer.start({
+    alone: true,
     clock,
     env: issuer.env,
     trace,

@@ -14,7 +14,7 @@ async function trusting(
   clock: TestClock,
   env: Record<string, string> = issuer.env,
 ): Promise<TestServer> {
-  const server = await TestServer.start({ clock, env });
+  const server = await TestServer.start({ alone: true, clock, env });
   await server.admin("PUT", "/tenants/acme", {});
   return server;
 }

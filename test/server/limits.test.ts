@@ -56,6 +56,7 @@ describe("TokenBuckets", () => {
 describe("PORCHLIGHT_RATE_LIMIT", () => {
   function limited(rate: string, burst: string): Promise<TestServer> {
     return TestServer.start({
+      alone: true,
       env: { PORCHLIGHT_RATE_LIMIT: rate, PORCHLIGHT_RATE_BURST: burst },
     });
   }

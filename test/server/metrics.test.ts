@@ -78,7 +78,7 @@ describe("GET /metrics", () => {
   });
 
   test("counts sockets, devices, states and what made them known, frames, and typing", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
     await server.room("lounge", [ann, bob]);
     const hears = await bob.stream();
@@ -113,7 +113,7 @@ describe("GET /metrics", () => {
   });
 
   test("counts what was missed and told, long polls that wait, and what became of notifications", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
     await server.room("lounge", [ann, bob]);
     const since = (await ann.get("/v1/sync")).body.data.next_cursor;
@@ -138,7 +138,10 @@ describe("GET /metrics", () => {
   });
 
   test("counts what is refused and dropped, by reason", async () => {
-    await using server = await TestServer.start({ env: { PORCHLIGHT_TYPING_MAX_MEMBERS: "1" } });
+    await using server = await TestServer.start({
+      alone: true,
+      env: { PORCHLIGHT_TYPING_MAX_MEMBERS: "1" },
+    });
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
     await server.room("lounge", [ann, bob]);
     await ann.put("/v1/typing", { room_id: "lounge", typing: true });
@@ -158,7 +161,7 @@ describe("GET /metrics", () => {
   });
 
   test("counts and times requests by the pattern of their path, never by the path", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const ann = await server.person("ann");
     await server.room("lounge", [ann]);
     for (const id of ["lounge", "nowhere", "elsewhere"]) await ann.get(`/v1/rooms/${id}/state`);
@@ -179,7 +182,7 @@ describe("GET /metrics", () => {
   });
 
   test("times what the store reads and writes", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const ann = await server.person("ann");
     const before = await scrape(server);
     await ann.put("/v1/me", { bio: "b" });
@@ -192,8 +195,8 @@ describe("GET /metrics", () => {
   });
 
   test("keeps the numbers of two servers in one process apart", async () => {
-    await using one = await TestServer.start();
-    await using two = await TestServer.start();
+    await using one = await TestServer.start({ alone: true });
+    await using two = await TestServer.start({ alone: true });
     await one.person("ann");
     const route = "/v1/admin/tokens";
     expect(numberOf(await scrape(one), "porchlight_http_requests_total", { route })).toBe(1);

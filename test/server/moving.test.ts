@@ -166,7 +166,7 @@ describe("GET /v1/admin/export", () => {
   });
 
   test("gives up whoever reads nothing for a minute", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const ann = await server.person("ann");
     await server.room("lounge", [ann]);
     const content = { body: "x".repeat(60_000) };

@@ -7,6 +7,7 @@ describe("PORCHLIGHT_ALLOWED_ORIGINS", () => {
 
   function listed(): Promise<TestServer> {
     return TestServer.start({
+      alone: true,
       env: { PORCHLIGHT_ALLOWED_ORIGINS: `${HOME}, https://app.example` },
     });
   }

@@ -137,7 +137,7 @@ describe("an orderly restart", () => {
   });
 
   test("refuses new work with 503 and when to come back, and says that it is alive", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const ann = await server.person("ann");
     for (let index = 0; index < 25; index += 1) await ann.stream();
     const stopped = server.stop();

@@ -154,7 +154,7 @@ describe("a snooze", () => {
   });
 
   test("fires in its turn among others, whichever was set first, and on one timer", async () => {
-    const { server, ann, bob, message } = await lounge();
+    const { server, ann, bob, message } = await lounge({ alone: true });
     await using _server = server;
     const other = await say(server, "lounge", "bob");
     const [annHears, bobHears] = [await ann.stream(), await bob.stream()];
@@ -173,7 +173,7 @@ describe("a snooze", () => {
   });
 
   test("that has fired can be set anew, and fires again", async () => {
-    const { server, ann, message } = await lounge();
+    const { server, ann, message } = await lounge({ alone: true });
     await using _server = server;
     const stream = await ann.stream();
     await snooze(ann, server, message, 1_000);
@@ -186,7 +186,7 @@ describe("a snooze", () => {
   });
 
   test("of a room that one has left by then is marked as fired and not told", async () => {
-    const { server, ann, message } = await lounge();
+    const { server, ann, message } = await lounge({ alone: true });
     await using _server = server;
     const stream = await ann.stream();
     await snooze(ann, server, message, 1_000);
@@ -213,7 +213,7 @@ describe("a snooze", () => {
 
 describe("a snooze, when the clock on the wall is set", () => {
   test("ahead of it, fires within 10 s, once", async () => {
-    const { server, ann, message } = await lounge();
+    const { server, ann, message } = await lounge({ alone: true });
     await using _server = server;
     const stream = await ann.stream();
     await snooze(ann, server, message, HOUR_MS);
@@ -226,7 +226,7 @@ describe("a snooze, when the clock on the wall is set", () => {
   });
 
   test("back, fires when the clock on the wall says so", async () => {
-    const { server, ann, message } = await lounge();
+    const { server, ann, message } = await lounge({ alone: true });
     await using _server = server;
     const stream = await ann.stream();
     await snooze(ann, server, message, 5_000);
@@ -255,7 +255,7 @@ describe("a snooze, after a restart", () => {
     const { server: before, ann, message } = await lounge({ clock, file });
     await snooze(ann, before, message, HOUR_MS);
     await before.stop();
-    await using after = await TestServer.start({ clock, file });
+    await using after = await TestServer.start({ alone: true, clock, file });
     const stream = await after.stream({ token: ann.token });
     await clock.advance(HOUR_MS - 1);
     expect(await firedIn(stream)).toEqual([]);

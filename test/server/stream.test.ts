@@ -241,6 +241,7 @@ describe("a client that does too much, or too little", () => {
 
   test("is closed with 4003 when one socket more than sockets_per_participant opens: the oldest goes", async () => {
     await using server = await TestServer.start({
+      alone: true,
       env: { PORCHLIGHT_SOCKETS_PER_PARTICIPANT: "2" },
     });
     const ann = await server.person("ann");

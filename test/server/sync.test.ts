@@ -238,7 +238,7 @@ describe("GET /v1/sync, with nothing to answer", () => {
       }
       await delays.of(what);
     });
-    await using server = await TestServer.start({ open });
+    await using server = await TestServer.start({ alone: true, open });
     const { ann, bob, since } = await meet(server);
     const polls = [];
     for (let count = 0; count < 20; count += 1)

@@ -23,8 +23,8 @@ class Scene implements AsyncDisposable {
     this.bob = bob;
   }
 
-  static async set(): Promise<Scene> {
-    const server = await TestServer.start();
+  static async set(options: { alone?: boolean } = {}): Promise<Scene> {
+    const server = await TestServer.start(options);
     const [ann, bob, eve] = [
       await server.person("ann", { display_name: "ANN" }),
       await server.person("bob", { display_name: "BOB" }),
@@ -87,7 +87,7 @@ const MOST = Number.MAX_SAFE_INTEGER;
 
 describe("somebody who speaks for another", () => {
   test("under their client id, with a higher clock, has no effect on anyone, and is counted", async () => {
-    await using scene = await Scene.set();
+    await using scene = await Scene.set({ alone: true });
     const clock = scene.bob.awareness.meta.get(scene.a.id)?.clock ?? 0;
     scene.bob.flickers.length = 0;
     using _eve = await scene.eveSends(
@@ -117,7 +117,7 @@ describe("somebody who speaks for another", () => {
   });
 
   test("by saying that they are gone removes nobody, and is counted", async () => {
-    await using scene = await Scene.set();
+    await using scene = await Scene.set({ alone: true });
     const clock = scene.bob.awareness.meta.get(scene.a.id)?.clock ?? 0;
     scene.bob.flickers.length = 0;
     using _eve = await scene.eveSends(

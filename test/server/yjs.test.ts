@@ -13,8 +13,9 @@ const SOON_MS = 200;
 async function lounge(
   ids: readonly string[],
   env: Record<string, string> = {},
+  alone = false,
 ): Promise<{ server: TestServer; people: Person[] }> {
-  const server = await TestServer.start({ env });
+  const server = await TestServer.start({ env, alone });
   const people: Person[] = [];
   for (const id of ids) people.push(await server.person(id, { display_name: id.toUpperCase() }));
   await server.room("lounge", people);
@@ -213,7 +214,7 @@ describe("typing by a client of y-websocket", () => {
   });
 
   test("in a room that is archived is told to nobody, and counted", async () => {
-    const { server, people } = await lounge(["ann", "bob"]);
+    const { server, people } = await lounge(["ann", "bob"], {}, true);
     await using _ = server;
     const [ann, bob] = people as [Person, Person];
     await server.admin("PUT", "/rooms/lounge", { tenant_id: "acme", state: "archived" });
@@ -540,9 +541,13 @@ describe("a client of y-websocket that is not let in", () => {
   });
 
   test("any more is put out: token revoked or expired, device signed off, too many sockets", async () => {
-    const { server, people } = await lounge(["ann", "bob"], {
-      PORCHLIGHT_SOCKETS_PER_PARTICIPANT: "2",
-    });
+    const { server, people } = await lounge(
+      ["ann", "bob"],
+      {
+        PORCHLIGHT_SOCKETS_PER_PARTICIPANT: "2",
+      },
+      true,
+    );
     await using _ = server;
     const [ann, bob] = people as [Person, Person];
     const eve = await server.person("eve", { expires_at: "2026-03-02T09:01:00.000Z" });

@@ -11,8 +11,12 @@ import {
 } from "@porchlight/server";
 import { Arrivals } from "./arrivals.ts";
 import { TestClock } from "./clock.ts";
+import { startNodes } from "./nodes.ts";
 import { type Reference, referenceOf } from "./reference.ts";
 import { StreamClient } from "./stream.ts";
+
+/** Whether a server is one node, or, where the environment says so, several that take turns. */
+export const ALONE: boolean = process.env.PORCHLIGHT_TEST_NODES === undefined;
 
 /** The admin token of every test server. */
 export const ADMIN_TOKEN = "admin-token-for-tests";
@@ -125,9 +129,12 @@ export class TestServer {
       /** Called with each statement of the store. */
       trace?: (sql: string) => void;
       open?: typeof openConfigured;
+      /** What is looked at is of one node: its metrics, log lines, limits or timers. So it is of one with a store of its own. */
+      alone?: boolean;
     } = {},
   ): Promise<TestServer> {
-    const { by = startServer } = options;
+    const { alone = "open" in options || "trace" in options || "file" in options } = options;
+    const { by = ALONE || alone ? startServer : startNodes } = options;
     const clock = options.clock ?? new TestClock();
     const directory =
       options.file === undefined ? mkdtempSync(join(tmpdir(), "porchlight-")) : undefined;
