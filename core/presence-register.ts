@@ -544,7 +544,7 @@ export class PresenceRegister {
     const until = this.#gone.get(nameOf(owner)) ?? now;
     return this.#settleThose(now, (source) => {
       if (source.door === "rest" || !isSameOwner(owner, source.owner)) return false;
-      source.lingersUntil = Math.min(until, source.lingersUntil ?? until);
+      source.lingersUntil = Math.min(until, endOf(source, this.#rules));
       return true;
     });
   }
@@ -559,7 +559,7 @@ export class PresenceRegister {
       const { owner, door } = source;
       const isEarlier = owner?.node === node && owner.incarnation < incarnation;
       if (door !== "rest" || !isEarlier) return false;
-      source.lingersUntil = Math.min(until, source.lingersUntil ?? until);
+      source.lingersUntil = Math.min(until, endOf(source, this.#rules));
       return true;
     });
   }
@@ -647,8 +647,7 @@ export class PresenceRegister {
     for (const source of person.sources) {
       if (!isAnew || source.owner === undefined || source.isStray) continue;
       source.isStray = true;
-      if (source.door !== "rest")
-        source.lingersUntil = Math.min(until, source.lingersUntil ?? until);
+      if (source.door !== "rest") source.lingersUntil = Math.min(until, endOf(source, this.#rules));
     }
     const isBack = ({ owner }: SourceEntry): boolean =>
       shares.some(({ owner: { node } }) => node === owner?.node);
@@ -658,7 +657,10 @@ export class PresenceRegister {
   #foreignSource(person: PersonEntry, owner: Owner, shared: SharedSource, at: number): SourceEntry {
     const { id, device_id, door, instance, statement, said, active_ms, seen_ms } = shared;
     const until = shared.lingers_ms === null ? undefined : at + shared.lingers_ms;
+    const seenAt = at - seen_ms;
     const goneAt = door === "rest" ? undefined : this.#gone.get(nameOf(owner));
+    // Whoever had run out before the node was gone does not begin to linger with it.
+    const endsAt = until ?? seenAt + this.#rules.presence_ttl_ms;
     return {
       id,
       owner,
@@ -669,8 +671,8 @@ export class PresenceRegister {
       statement: statement ?? undefined,
       said,
       activeAt: at - active_ms,
-      seenAt: at - seen_ms,
-      lingersUntil: goneAt === undefined ? until : Math.min(goneAt, until ?? goneAt),
+      seenAt,
+      lingersUntil: goneAt === undefined ? until : Math.min(goneAt, endsAt),
       ended: false,
       person,
     };
