@@ -65,7 +65,7 @@ export class ClusterNode implements Sharing {
   /** When the last answer was asked for that came. */
   #heardAt = Number.NEGATIVE_INFINITY;
   #asOf: number | undefined;
-  #isBeating = false;
+  #beating: Promise<void> | undefined;
   #isStopped = false;
   #callOff = (): void => undefined;
   /** People to tell of at the end of the turn, by name. */
@@ -143,6 +143,7 @@ export class ClusterNode implements Sharing {
     this.#isStopped = true;
     this.#callOff();
     try {
+      await this.#beating;
       await this.settled();
       const { node_lease_ms, restart_grace_ms } = this.#deps.rules;
       if (this.#incarnation !== undefined)
@@ -230,17 +231,22 @@ export class ClusterNode implements Sharing {
     liveness.hold();
   }
 
-  async #beat(): Promise<void> {
-    if (this.#isBeating || this.#isStopped) return;
-    this.#isBeating = true;
+  /** Takes part, or says that this node still does, unless that is being done. */
+  #beat(): Promise<void> {
+    this.#beating ??= this.#beatOnce().finally(() => {
+      this.#beating = undefined;
+    });
+    return this.#beating;
+  }
+
+  async #beatOnce(): Promise<void> {
+    if (this.#isStopped) return;
     const incarnation = this.#incarnation;
     try {
       if (incarnation === undefined) await this.#join();
       else await this.#renew();
     } catch (error) {
       this.#fail(error, incarnation);
-    } finally {
-      this.#isBeating = false;
     }
     const { clock, rules } = this.#deps;
     // A node that is cut off and does not come back cannot tell what was chosen there.
@@ -252,6 +258,7 @@ export class ClusterNode implements Sharing {
     const { clock, liveness, log } = this.#deps;
     // Nobody is announced before it is known what they have chosen meanwhile.
     await this.#factsInTime();
+    if (this.#isStopped) return;
     const askedAt = clock.elapsed();
     const { incarnation, ...view } = await this.#cluster.join(askedAt, this.#last);
     this.#incarnation = incarnation;
