@@ -1,0 +1,94 @@
+import type { Disturbance } from "./link.ts";
+import type { ServerProcess } from "./server-process.ts";
+import type { TrueTime } from "./true-time.ts";
+
+/**
+ * What a process must know by now of what happened on another. A process that
+ * nothing disturbs has told what happened on it within `tellMs`, and within
+ * `learnMs` others have heard of it; a disturbance is over `returnMs` after
+ * what caused it. What was told is lost with the facts, and told anew.
+ */
+export class Knowledge {
+  readonly learnMs: number;
+  readonly #time: TrueTime;
+  readonly #clearings: readonly number[];
+  readonly #tellMs: number;
+  readonly #returnMs: number;
+  readonly #ownMs: number;
+
+  /** @param options.clearings when the facts were lost. @param options.ownMs within how long a process tells what happened on it. */
+  constructor(options: {
+    time: TrueTime;
+    clearings: readonly number[];
+    tellMs: number;
+    learnMs: number;
+    returnMs: number;
+    ownMs: number;
+  }) {
+    this.#time = options.time;
+    this.#clearings = options.clearings;
+    this.learnMs = options.learnMs;
+    this.#tellMs = options.tellMs;
+    this.#returnMs = options.returnMs;
+    this.#ownMs = options.ownMs;
+  }
+
+  /** Whether `to` must know what happened on `from` at `at`, now or by `until`. */
+  isKnown(from: ServerProcess, to: ServerProcess, at: number, until = this.#time.now): boolean {
+    if (at > until) return false;
+    if (from === to) return until >= at + this.#ownMs;
+    const told = [at, ...this.#clearings.filter((each) => each > at)];
+    return told.some((since, index) =>
+      this.#isHeard(from, to, since, Math.min(until, told[index + 1] ?? until)),
+    );
+  }
+
+  /** Whether nothing disturbed two processes when something happened and was told. */
+  isUndisturbed(from: ServerProcess, to: ServerProcess, at: number): boolean {
+    return [from, to].every(({ link }) => this.#firstFree(at, link.disturbances) === at);
+  }
+
+  /** Whether a process must have noticed by itself, or heard of any other, what held at `at`, so long ago. */
+  isNoticed(by: ServerProcess, at: number, agoMs = 0): boolean {
+    const since = this.#firstFree(Math.max(at, by.startedAt), by.link.disturbances);
+    return since + agoMs + this.learnMs <= this.#time.now;
+  }
+
+  /** Whether a process must have read in the store what was there at `at`, if it asks then. */
+  isRead({ link, storeLink, startedAt }: ServerProcess, at: number): boolean {
+    const disturbances = [...link.disturbances, ...storeLink.disturbances];
+    const since = this.#firstFree(Math.max(at, startedAt), disturbances);
+    return since + this.learnMs <= this.#time.now;
+  }
+
+  /** Since when a process takes part undisturbed; infinite while it does not. */
+  connectedSince({ link, startedAt }: ServerProcess): number {
+    return link.disturbances.reduce((latest, { to }) => Math.max(latest, to), startedAt);
+  }
+
+  #isHeard(from: ServerProcess, to: ServerProcess, at: number, until: number): boolean {
+    const telling = firstFree(at, this.#tellMs, this.#after(from.link.disturbances));
+    if (telling + this.#tellMs > Math.min(until, from.diedAt)) return false;
+    const hearing = Math.max(telling, to.startedAt);
+    return this.#firstFree(hearing, to.link.disturbances) + this.learnMs <= until;
+  }
+
+  #firstFree(at: number, disturbances: readonly Disturbance[]): number {
+    return firstFree(at, this.learnMs, this.#after(disturbances));
+  }
+
+  /** The same, with the time that it takes to come back. */
+  #after(disturbances: readonly Disturbance[]): readonly Disturbance[] {
+    return disturbances.map(({ from, to }) => ({ from, to: to + this.#returnMs }));
+  }
+}
+
+/** The first instant not before `at` after which nothing disturbs for so long. */
+function firstFree(at: number, forMs: number, disturbances: readonly Disturbance[]): number {
+  let free = at;
+  for (let was = -1; was !== free; ) {
+    was = free;
+    for (const { from, to } of disturbances) if (from < free + forMs && to > free) free = to;
+  }
+  return free;
+}
