@@ -146,11 +146,10 @@ export class AwarenessElsewhere {
       case "left":
         this.#lose(node, client, now + apartMs);
         return undefined;
-      case "lost":
+      default:
+        deed satisfies { did: "lost" };
         this.#lose(node, client, now + deed.lingers_ms + APART_MS);
         return undefined;
-      default:
-        return deed satisfies never;
     }
   }
 
