@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { STAND_IN_IDS_FROM } from "@porchlight/core/awareness";
 import { systemClock } from "@porchlight/core/clock";
+import { Raw } from "../support/raw.ts";
 import type { TestServer } from "../support/server.ts";
 import type { YjsClient } from "../support/yjs.ts";
 import { type YjsLevels, yjsLevels } from "../support/yjs-levels.ts";
 import { YjsNodes } from "../support/yjs-nodes.ts";
+import { EMPTY_DOCUMENT, STEP_1, says } from "../support/yjs-wire.ts";
 
 const { monotonic } = systemClock();
 /** Within this time everything is to be seen that somebody does. */
@@ -298,10 +300,38 @@ describe("a room that is read on a node for its first client of y-websocket", ()
   test("shows nobody otherwise who comes to another after that", async () => {
     await using t = await YjsNodes.start(["ann", "bob"]);
     using b = await t.enter("bob", 1);
+    const { log } = t.node(0).link;
+    log.length = 0;
     using a = await t.enter("ann", 0);
     await b.sees("ANN", ({ id }) => id === a.id);
     await t.clock.advance(1_000);
     expect(standInsSeenBy(b)).toEqual([]);
+    // That there is a socket is said before it shows that they are there.
+    expect(log.slice(0, 3)).toEqual(["awareness_asked", "awareness", "write"]);
+  });
+
+  test("shows all of it however much it is", async () => {
+    await using t = await YjsNodes.start(["ann", "bob", "cy", "dee"]);
+    const raws = await Promise.all(
+      Array.from({ length: 45 }, (_, index) => {
+        const { token } = t.person(["ann", "cy", "dee"][index % 3] ?? "");
+        return Raw.yjs(t.server(0).url, "lounge", { token, device_id: `d${index}` });
+      }),
+    );
+    const large = `{"x":"${"x".repeat(4_000)}"}`;
+    for (const [index, raw] of raws.entries()) {
+      raw.send(Buffer.concat([says(large, { id: 1_000 + index }), STEP_1]));
+      await raw.hears(EMPTY_DOCUMENT);
+    }
+    using b = await t.enter("bob", 1);
+    await b.until(() => b.seen.length === raws.length);
+    const told = t
+      .node(0)
+      .link.take()
+      .filter(({ kind }) => kind === "awareness_told");
+    expect(told.length).toBeGreaterThan(1);
+    for (const message of told) expect(JSON.stringify(message).length).toBeLessThan(150_000);
+    for (const raw of raws) raw[Symbol.dispose]();
   });
 
   test("waits for other nodes, but not for long for one that does not answer", async () => {
@@ -320,6 +350,41 @@ describe("a room that is read on a node for its first client of y-websocket", ()
     await b.sees("ANN", ({ id }) => id === a.id);
   });
 
+  test("does not wait for one that is no more, nor for one of which nobody knows any more", async () => {
+    await using t = await YjsNodes.start(["ann", "bob"], { aheadMs: [0, 0, 0] });
+    await t.clock.advance(1_000);
+    t.node(2).link.cut();
+    await t.clock.advance(4_900);
+    const entering = t.enter("bob", 1);
+    await t.node(1).link.says("awareness_asked");
+    await t.clock.advance(100);
+    await t.server(1).logged("cluster.gone");
+    using _ = await entering;
+
+    await using other = await YjsNodes.start(["ann", "bob"], { aheadMs: [0, 0, 0] });
+    await other.clock.advance(1_000);
+    other.node(2).link.cut();
+    other.facts.clear();
+    await other.clock.advance(3_000);
+    using b = await other.enter("bob", 1);
+    using a = await other.enter("ann", 0);
+    await b.sees("ANN", ({ id }) => id === a.id);
+  });
+
+  test("of a node that was never heard goes on above its clocks all the same", async () => {
+    await using t = await YjsNodes.start(["ann", "bob"], { aheadMs: [5_000, 0] });
+    await t.person("ann").post("/v1/me/heartbeat", { device_id: "d" });
+    t.node(0).link.lose(({ kind }) => kind.startsWith("awareness"));
+    using b = await t.enter("bob", 0);
+    const { id } = await b.sees("ANN");
+    await t.clock.advance(2_000);
+    const moved = t.move(b, 1);
+    await t.node(1).link.says("awareness_asked");
+    await t.clock.advance(250);
+    await moved;
+    expect((await b.sees("ANN")).id).toBe(id);
+  });
+
   test("is forgotten where everybody has left, however many are there elsewhere", async () => {
     await using t = await YjsNodes.start(["ann", "bob"]);
     using a = await t.enter("ann", 0);
@@ -330,13 +395,37 @@ describe("a room that is read on a node for its first client of y-websocket", ()
     await t.clock.advance(30_000);
     a.say({ x: 1 });
     await a.settled();
-    const levels = await levelsOf(t.server(1));
-    expect(levels).toMatchObject({ sockets: 0, rooms: 1 });
+    expect(await levelsOf(t.server(1))).toMatchObject({ sockets: 0, rooms: 1 });
+    // Also where somebody tells everything anew.
+    t.node(0).link.cut();
+    await t.clock.advance(1_000);
+    t.node(0).link.mend();
+    await t.clock.advance(2_000);
     await t.clock.advance(600_000);
     expect(await levelsOf(t.server(1))).toEqual({ sockets: 0, rooms: 0, entries: 0 });
     using back = await t.enter("bob", 1);
     await back.sees("ANN", ({ state }) => state.x === 1);
     expect(standInsSeenBy(back)).toEqual([]);
+  });
+});
+
+describe("a room in which only somebody lingers on a node", () => {
+  test("is listened to there: who came back elsewhere lingers no more", async () => {
+    await using t = await YjsNodes.start(["ann", "bob"], {
+      aheadMs: [0, 0, 0],
+      env: { PORCHLIGHT_DISCONNECT_GRACE_MS: "30000" },
+    });
+    const a = await t.enter("ann", 0);
+    a.provider.shouldConnect = false;
+    a.cut();
+    await t.server(0).logged("yjs.closed");
+    await t.clock.advance(20_000);
+    using reloaded = await t.enter("ann", 1);
+    await reloaded.settled();
+    using b = await t.enter("bob", 2);
+    await b.sees("ANN", ({ id }) => id === reloaded.id);
+    expect(b.of("ANN")).toHaveLength(1);
+    a.destroy();
   });
 });
 
@@ -347,6 +436,8 @@ describe("a node that is no more", () => {
     using b = await t.enter("bob", 1);
     await b.until(() => b.seen.length === 2 && standIns(b).length === 0);
     b.flickers.length = 0;
+    // She is there by something else too.
+    await t.person("cy", 1).post("/v1/me/heartbeat", { device_id: "watch" });
     t.node(0).link.cut();
     for (const each of [a, c]) {
       each.provider.shouldConnect = false;
@@ -358,12 +449,53 @@ describe("a node that is no more", () => {
     back.say({ x: 1 });
     await b.sees("ANN", ({ state }) => state.x === 1);
     await t.clock.advance(9_000);
-    await b.misses("CY");
-    expect(b.flickers).toEqual([
-      { what: "updated", id: a.id },
+    const { id } = await b.sees("CY", (entry) => entry.id !== c.id);
+    expect(b.flickers.toSorted((x, y) => x.what.localeCompare(y.what))).toEqual([
+      { what: "added", id },
       { what: "removed", id: c.id },
+      { what: "updated", id: a.id },
     ]);
     for (const each of [a, c]) each.destroy();
+  });
+
+  test("for a moment, and back before anybody took it for gone, leaves its clients seen all along", async () => {
+    await using t = await YjsNodes.start(["ann", "bob"]);
+    using a = await t.enter("ann", 0);
+    using b = await t.enter("bob", 1);
+    await b.sees("ANN", ({ id }) => id === a.id);
+    await t.clock.advance(1_000);
+    b.flickers.length = 0;
+    t.node(0).link.cut();
+    await t.clock.advance(2_000);
+    t.node(0).link.mend();
+    await t.clock.advance(2_000);
+    for (let passed = 0; passed < 30; passed += 10) {
+      for (const each of [a, b]) each.say({});
+      await t.clock.advance(10_000);
+    }
+    await b.settled();
+    expect(b.flickers).toEqual([]);
+  });
+
+  test("for longer than anybody was there is asked again all the same, and who left it is not seen any more", async () => {
+    await using t = await YjsNodes.start(["ann", "bob"], {
+      env: { PORCHLIGHT_NODE_LEASE_MS: "60000" },
+    });
+    const a = await t.enter("ann", 0);
+    using b = await t.enter("bob", 1);
+    await b.sees("ANN", ({ id }) => id === a.id);
+    await t.person("ann", 1).post("/v1/me/heartbeat", { device_id: "watch" });
+    t.node(0).link.cut();
+    a.destroy();
+    await t.server(0).logged("yjs.closed");
+    await t.clock.advance(30_000);
+    expect(b.of("ANN").map(({ id }) => id)).toEqual([a.id]);
+    t.node(0).link.mend();
+    // Whoever comes there next is told of by its record.
+    await t.clock.advance(30_000);
+    await t.person("bob", 0).post("/v1/me/heartbeat", { device_id: "watch" });
+    await t.clock.advance(1_000);
+    await b.sees("ANN", ({ id }) => id !== a.id);
   });
 
   test("and was only cut off is asked again: who came there is seen, who left is not, and who stayed was all along", async () => {
@@ -398,7 +530,7 @@ describe("a node that is no more", () => {
 
 describe("what a node did not hear", () => {
   test("it asks for as soon as it hears of the next, or its lease shows that there was something", async () => {
-    await using t = await YjsNodes.start(["ann", "bob", "cy"]);
+    await using t = await YjsNodes.start(["ann", "bob", "cy"], { aheadMs: [0, 0, 0] });
     using a = await t.enter("ann", 0);
     using b = await t.enter("bob", 1);
     await b.sees("ANN", ({ id }) => id === a.id);
@@ -408,9 +540,12 @@ describe("what a node did not hear", () => {
     a.say({ x: 1 });
     await c.sees("ANN", ({ state }) => state.x === 1);
     isLost = false;
+    t.said();
     c.say({ x: 2 });
     await b.sees("CY", ({ state }) => state.x === 2);
     await b.sees("ANN", ({ state }) => state.x === 1);
+    // Only the node that said something is asked for it.
+    expect(t.said().sort()).toEqual(["awareness", "awareness_asked", "awareness_told"]);
     isLost = true;
     c.destroy();
     await t.server(0).logged("yjs.closed");
@@ -419,6 +554,31 @@ describe("what a node did not hear", () => {
     await b.sees("ANN", ({ state }) => state.x === 3);
     await t.clock.advance(1_000);
     await b.misses("CY");
+  });
+
+  test("it asks for once, however often it finds that, as long as it may be answered", async () => {
+    await using t = await YjsNodes.start(["ann", "bob"]);
+    using a = await t.enter("ann", 0);
+    using b = await t.enter("bob", 1);
+    await b.sees("ANN", ({ id }) => id === a.id);
+    let lost = "awareness";
+    t.node(0).link.lose(({ kind }) => kind === lost);
+    a.say({ x: 0 });
+    await a.settled();
+    await t.node(0).link.says("awareness");
+    t.said();
+    lost = "awareness_told";
+    for (const x of [1, 2, 3]) {
+      a.say({ x });
+      await a.settled();
+      await t.node(0).link.says("awareness");
+      expect(t.said()).toContain("awareness");
+    }
+    lost = "";
+    await t.clock.advance(250);
+    a.say({ x: 4 });
+    await b.sees("ANN", ({ state }) => state.x === 4);
+    expect(t.node(1).link.log.filter((kind) => kind === "awareness_asked")).toHaveLength(3);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { systemClock } from "@porchlight/core/clock";
 import { Raw } from "../support/raw.ts";
 import { type Person, TestServer } from "../support/server.ts";
+import { TestDirectory } from "../support/sqlite.ts";
 import { YjsClient } from "../support/yjs.ts";
 import { says } from "../support/yjs-wire.ts";
 
@@ -672,5 +673,28 @@ describe("an orderly restart", () => {
     expect((await a.closed()).code).toBe(1012);
     expect((await b.closed()).code).toBe(1012);
     await stopped;
+  });
+
+  test("goes on above the clocks of before, also where the machine's clock was set back meanwhile", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("test.db");
+    const first = await TestServer.start({ file });
+    const people = [await first.person("ann"), await first.person("bob")] as const;
+    await first.room("lounge", people);
+    using a = await YjsClient.open(first, people[0], "lounge");
+    using b = await YjsClient.open(first, people[1], "lounge");
+    await first.clock.advance(50_000);
+    a.say({ x: 1 });
+    await b.sees("ann", ({ state }) => state.x === 1);
+    const stopped = first.stop();
+    for (const each of [a, b]) expect((await each.closed()).code).toBe(1012);
+    await stopped;
+    await using second = await TestServer.start({ file });
+    expect(second.clock.wall()).toBeLessThan(first.clock.wall() - 40_000);
+    for (const { provider } of [a, b])
+      provider.serverUrl = `${second.url.replace("http", "ws")}/v1/yjs`;
+    for (const each of [a, b]) await each.until(() => each.provider.wsconnected);
+    const took = await timed(() => b.sees("ann", ({ id }) => id === a.id));
+    expect(took).toBeLessThan(SOON_MS);
   });
 });

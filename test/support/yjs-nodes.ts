@@ -17,6 +17,8 @@ import { YjsClient } from "./yjs.ts";
 /** A way from one node to the facts that it shares, which can be cut. */
 class Link {
   readonly #said = new Arrivals<ClusterMessage>();
+  /** What this node has written and said, in order: `write`, or the kind of a message. */
+  readonly log: string[] = [];
   #isCut = false;
   #isLost: (message: ClusterMessage) => boolean = () => false;
 
@@ -60,11 +62,16 @@ class Link {
       join: (wall, above) => pass(() => cluster.join(wall, above)),
       renew: (incarnation, wall, leaseMs) => pass(() => cluster.renew(incarnation, wall, leaseMs)),
       retire: (owner, leaseMs, lingerMs) => pass(() => cluster.retire(owner, leaseMs, lingerMs)),
-      write: (incarnation, people, ttlMs) => pass(() => cluster.write(incarnation, people, ttlMs)),
+      write: (incarnation, people, ttlMs) =>
+        pass(() => {
+          this.log.push("write");
+          return cluster.write(incarnation, people, ttlMs);
+        }),
       caughtUp: () => pass(() => cluster.caughtUp()),
       send: (message) =>
         pass(async () => {
           this.#said.add(message);
+          this.log.push(message.kind);
           if (!this.#isLost(message)) await cluster.send(message);
         }),
     };
@@ -95,17 +102,20 @@ export class YjsNodes implements AsyncDisposable {
   readonly people: ReadonlyMap<string, Person>;
   /** The clock of all, as far as theirs go the same. */
   readonly clock: TestClock;
+  readonly facts: MemoryFacts;
   readonly #directory: TestDirectory;
 
   private constructor(parts: {
     nodes: readonly YjsNode[];
     people: ReadonlyMap<string, Person>;
     clock: TestClock;
+    facts: MemoryFacts;
     directory: TestDirectory;
   }) {
     this.nodes = parts.nodes;
     this.people = parts.people;
     this.clock = parts.clock;
+    this.facts = parts.facts;
     this.#directory = parts.directory;
   }
 
@@ -128,7 +138,7 @@ export class YjsNodes implements AsyncDisposable {
     for (const id of ids)
       people.set(id, await first.server.person(id, { display_name: id.toUpperCase() }));
     await first.server.room("lounge", [...people.values()]);
-    return new YjsNodes({ nodes, people, clock, directory });
+    return new YjsNodes({ nodes, people, clock, facts, directory });
   }
 
   server(index: number): TestServer {
