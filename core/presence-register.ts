@@ -173,6 +173,8 @@ export class PresenceRegister {
   readonly #node: string;
   /** Nodes that are no more, and until when what was connected to them lingers. */
   readonly #gone = new Map<string, number>();
+  /** The last incarnations of nodes that came back. */
+  readonly #back = new Map<string, number>();
   #opened = 0;
 
   /** @param node names this register among several that share records of the same people. */
@@ -554,6 +556,7 @@ export class PresenceRegister {
    * before is not nobody's any more, and lingers for `disconnect_grace_ms` at most.
    */
   supersede({ node, incarnation }: Owner, now: number): PresenceChange[] {
+    this.#back.set(node, incarnation);
     const until = now + this.#rules.disconnect_grace_ms;
     return this.#settleThose(now, (source) => {
       const { owner, door } = source;
@@ -572,7 +575,7 @@ export class PresenceRegister {
   hold(now: number): PresenceChange[] {
     const until = now + this.#rules.presence_ttl_ms;
     return this.#settleThose(now, (source) => {
-      if (source.owner === undefined || this.#gone.has(nameOf(source.owner))) return false;
+      if (source.owner === undefined || this.#isNoMore(source.owner)) return false;
       source.person.isHeld = true;
       if (source.lingersUntil !== undefined)
         source.lingersUntil = Math.max(source.lingersUntil, until);
@@ -593,6 +596,13 @@ export class PresenceRegister {
     person.manualAt = at;
     if (at > 0) person.keptUntil = now + this.#rules.presence_ttl_ms;
     return true;
+  }
+
+  /** Whether a node is no more, and has not come back since. */
+  #isNoMore(owner: Owner): boolean {
+    const { node, incarnation } = owner;
+    const back = Math.max(incarnation, this.#back.get(node) ?? 0);
+    return this.#gone.has(nameOf({ node, incarnation: back }));
   }
 
   /** Remembers of someone who is no more how far the record had come. */

@@ -391,7 +391,9 @@ export class Truth {
     // Whoever starts reads what people have chosen, but of those who have not, or not any more.
     if (at <= to.createdAt && manual !== undefined) return true;
     // Of a node that is no more others ask what was chosen there, when its lease has run out.
-    const hasLapsedSince = at <= (by.link.renewals.at(-1) ?? 0) + this.#rules.node_lease_ms;
+    const renewedAt = by.link.renewals.at(-1) ?? 0;
+    const isForgotten = this.#cluster.clearings.some((each) => each >= renewedAt);
+    const hasLapsedSince = !isForgotten && at <= renewedAt + this.#rules.node_lease_ms;
     const askedAt = hasLapsedSince ? by.diedAt + GONE_MS : NEVER;
     // Of one that was cut off nobody knows what is chosen there until they ask anyhow.
     const askedAnyhowAt = Math.max(at, to.startedAt) + this.#rules.presence_ttl_ms + 2 * RENEWAL_MS;
