@@ -517,11 +517,16 @@ export class PresenceRegister {
     };
   }
 
-  /** There is no record of the person: these nodes hold nothing of them. */
+  /**
+   * There is no record of the person: these nodes hold nothing of them, and what others were known to hold lingers for
+   * `disconnect_grace_ms` at most.
+   */
   disown(participantId: string, owners: readonly Owner[], now: number): PresenceChange | undefined {
     const person = this.#people.get(participantId);
     if (person === undefined) return undefined;
     remove(person, ({ owner }) => owners.some((each) => isSameOwner(each, owner)));
+    for (const source of person.sources)
+      if (source.owner !== undefined) this.#limit(source, now + this.#rules.disconnect_grace_ms);
     return this.#settle(person, now);
   }
 
@@ -538,16 +543,15 @@ export class PresenceRegister {
   }
 
   /**
-   * A node is no more: what was connected to it lingers for so long at most.
+   * A node is no more: what was connected to it, in this incarnation or an earlier one, lingers for so long at most.
    * What was heard by requests is nobody's, and lives on.
    */
   orphan(owner: Owner, lingerMs: number, now: number): PresenceChange[] {
     this.noteGone(owner, lingerMs, now);
     const until = this.#gone.get(nameOf(owner)) ?? now;
     return this.#settleThose(now, (source) => {
-      if (source.door === "rest" || !isSameOwner(owner, source.owner)) return false;
-      source.lingersUntil = Math.min(until, endOf(source, this.#rules));
-      return true;
+      const { node, incarnation = 0 } = source.owner ?? {};
+      return node === owner.node && incarnation <= owner.incarnation && this.#limit(source, until);
     });
   }
 
@@ -655,13 +659,20 @@ export class PresenceRegister {
     person.lineage = lineage;
     const until = now + this.#rules.disconnect_grace_ms;
     for (const source of person.sources) {
-      if (!isAnew || source.owner === undefined || source.isStray) continue;
-      source.isStray = true;
-      if (source.door !== "rest") source.lingersUntil = Math.min(until, endOf(source, this.#rules));
+      if (source.owner === undefined) continue;
+      source.isStray ||= isAnew;
+      if (source.isStray) this.#limit(source, until);
     }
     const isBack = ({ owner }: SourceEntry): boolean =>
       shares.some(({ owner: { node } }) => node === owner?.node);
     remove(person, (each) => each.owner !== undefined && (!each.isStray || isBack(each)));
+  }
+
+  /** Lets what is connected to another node linger until then at most. What was heard by requests lives on: answers false. */
+  #limit(source: SourceEntry, until: number): boolean {
+    if (source.door === "rest") return false;
+    source.lingersUntil = Math.min(until, endOf(source, this.#rules));
+    return true;
   }
 
   #foreignSource(person: PersonEntry, owner: Owner, shared: SharedSource, at: number): SourceEntry {
