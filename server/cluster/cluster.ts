@@ -24,7 +24,10 @@ export interface StoredPerson extends PersonRecord {
   readonly tenant_id: string;
 }
 
-/** What every node is told. Deliveries are numbered, without gaps, in the order in which they were made. */
+/**
+ * What every node is told. Deliveries are numbered, without gaps, in the order in which they were made. When the facts
+ * were lost the numbers begin anew, above all that were given before.
+ */
 export type Delivery = { readonly number: number } & (
   | { readonly kind: "person"; readonly person: StoredPerson }
   | { readonly kind: "gone"; readonly owner: Owner; readonly lingers_ms: number }

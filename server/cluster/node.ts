@@ -135,6 +135,8 @@ export class ClusterNode implements Sharing {
     await this.#beat();
     this.#schedule();
     await this.#catchingUp;
+    // Records may tell of choices that are no more.
+    await this.#factsInTime();
   }
 
   /** Leaves in order: whoever was connected lingers for `restart_grace_ms`. Safe to call twice. */
@@ -435,10 +437,12 @@ export class ClusterNode implements Sharing {
 
   #deliver(delivery: Delivery): void {
     if (this.#isStopped) return;
-    this.#count(delivery.number);
-    if (delivery.kind === "person") this.#adopt(delivery.person);
-    else if (delivery.kind === "gone") this.#hearGone(delivery);
-    else if (delivery.from !== this.#cluster.node) this.#hear(delivery);
+    const isNews = this.#count(delivery.number);
+    if (delivery.kind === "gone") this.#hearGone(delivery);
+    else if (delivery.kind === "message" && delivery.from !== this.#cluster.node)
+      this.#hear(delivery);
+    // A record that comes late, when all have been read since, tells of someone who may be gone from them.
+    else if (delivery.kind === "person" && isNews) this.#adopt(delivery.person);
   }
 
   #hear({ from, message }: Extract<Delivery, { kind: "message" }>): void {
@@ -446,10 +450,12 @@ export class ClusterNode implements Sharing {
     this.#deps.hear(message, from);
   }
 
-  #count(number: number): void {
-    if (number <= this.#contiguous) return;
+  /** Takes note of a delivery. Answers whether it was not made before, and nothing that was read since has it. */
+  #count(number: number): boolean {
+    if (number <= this.#contiguous || this.#above.has(number)) return false;
     this.#above.add(number);
     while (this.#above.delete(this.#contiguous + 1)) this.#contiguous += 1;
+    return true;
   }
 
   #adopt({ tenant_id, ...record }: Extract<Delivery, { kind: "person" }>["person"]): void {

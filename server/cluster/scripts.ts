@@ -7,7 +7,7 @@
  * | key | type | what it holds |
  * |---|---|---|
  * | `nodes` | hash | by node: `incarnation|renewed at|lingers until`, the last empty while the node is there |
- * | `delivered` | number | of the last delivery |
+ * | `delivered` | number | of the last delivery; the first has the time, in microseconds, so that none is given again when the facts were lost |
  * | `wall` | number | the highest wall clock that any node has shown |
  * | `person:<tenant>/<id>` | hash | `v` version, `l` lineage, `f` facts, `at` when they were chosen; `s:<node>`: `incarnation|written at|sources`; `x:<source>`: why it was ended |
  * | `held:<node>` | set | the people of whom a node holds something |
@@ -24,6 +24,7 @@ export interface Script {
 const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
 local function text(number) return string.format('%.0f', number) end
 local function member(value)
   local incarnation, renewed, lingers = string.match(value or '', '^(%d+)|(%d+)|(%d*)$')
@@ -34,6 +35,10 @@ end`;
 const DELIVER = `
 local function deliver(key, channel, body)
   local number = redis.call('INCR', key)
+  if number == 1 then
+    number = micros
+    redis.call('SET', key, text(number))
+  end
   redis.call('PUBLISH', channel, '{"number":' .. text(number) .. ',' .. body .. '}')
 end`;
 
@@ -52,6 +57,7 @@ export const JOIN: Script = {
 local known = member(redis.call('HGET', KEYS[1], ARGV[1]) or '')
 local incarnation = math.max(known or 0, tonumber(ARGV[2])) + 1
 redis.call('HSET', KEYS[1], ARGV[1], text(incarnation) .. '|' .. text(now) .. '|')
+redis.call('SET', KEYS[2], text(micros), 'NX')
 show(KEYS[3], ARGV[3])
 return { text(incarnation), view(KEYS[1], KEYS[2], KEYS[3]) }`,
 };

@@ -65,7 +65,7 @@ describe("openRedis()", () => {
     await b.cluster.caughtUp();
     expect(b.told.items).toEqual([]);
     const keys = (await server.command("keys", "*")).trim().split("\n").sort();
-    expect(keys).toEqual(["one:delivered", "one:nodes", "one:wall", "two:nodes", "two:wall"]);
+    expect(keys).toEqual(["one:delivered", "one:nodes", "one:wall", "two:delivered", "two:nodes", "two:wall"]);
   });
 
   test("says what is wrong with a password, and not which it was", async () => {
@@ -83,6 +83,20 @@ describe("openRedis()", () => {
     await node.cluster.join(0, 0);
     await server.command("script", "flush");
     expect(await node.cluster.renew(1, 0, LEASE_MS)).toBeDefined();
+  });
+
+  test("numbers what it delivers above all that came before, also when its facts were lost", async () => {
+    await using server = await RedisServer.start();
+    await using node = new Node(server);
+    const { delivered } = await node.cluster.join(0, 0);
+    await node.cluster.send({ kind: "snoozed", until: 1 });
+    await server.command("flushall");
+    await node.cluster.send({ kind: "snoozed", until: 2 });
+    await node.cluster.caughtUp();
+    const [before = 0, after = 0] = node.told.items.map(({ number }) => number);
+    expect(before).toBe(delivered + 1);
+    expect(after).toBeGreaterThan(before);
+    expect((await node.cluster.join(0, 0)).delivered).toBe(after);
   });
 
   test("leaves nothing behind for good", async () => {
