@@ -20,6 +20,8 @@ export class Link {
   readonly disturbances: Disturbance[] = [];
   /** When it joined or renewed its lease. */
   readonly renewals: number[] = [];
+  /** When it joined. */
+  readonly joins: number[] = [];
   isUp = true;
   isDead = false;
   /** Whether what others say is lost on the way. */

@@ -79,6 +79,7 @@ export class SimulatedCluster {
         const view = await this.#ask(link, {
           run: () => {
             listen();
+            link.joins.push(this.#time.now);
             return renewed(facts.join(node, wall, above));
           },
         });
@@ -170,6 +171,8 @@ export class SimulatedCluster {
       }
       const callOff = this.#time.in(GIVEN_UP_MS, giveUp);
       const isAnswered = !this.#happens(this.#weather.failing);
+      // A process that is no more when it would be given up was hindered for all that.
+      if (!isAnswered) link.disturbances.push({ from: askedAt, to: askedAt + GIVEN_UP_MS });
       if (!isAnswered && this.#happens(0.3)) return;
       const perform = (): T | undefined => {
         if (points !== undefined && link.end.stopsAt(points[0])) return undefined;

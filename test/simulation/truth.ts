@@ -312,7 +312,8 @@ export class Truth {
   #isSaidKnown(said: Said, source: TrueSource, to: ServerProcess): boolean {
     const { by, toldAt, source: speaker } = said;
     if (!this.#isToldOf(said, to)) return false;
-    if (by === source.process || this.#presence(speaker, to) === "sure") return true;
+    const isHere = by === source.process && said.at >= source.openedAt;
+    if (isHere || this.#presence(speaker, to) === "sure") return true;
     const heardAt = toldAt + this.#knowledge.learnMs;
     const until = Math.min(this.#time.now, speaker.closedAt, this.#endsAt(speaker));
     return (
@@ -370,17 +371,16 @@ export class Truth {
 
   #manuals(person: string, to: ServerProcess): Set<ManualState | undefined> {
     const choices = this.#store.choicesOf(person);
-    const last = choices.findLastIndex((choice) => this.#isChoiceKnown(person, choice, to));
+    const last = choices.findLastIndex(
+      (choice, index) =>
+        this.#isChoiceKnown(person, choice, to) || isListed(choice, choices[index + 1], to),
+    );
     const possible = choices.slice(Math.max(0, last)).map(({ manual }) => manual);
     return new Set(last < 0 ? [undefined, ...possible] : possible);
   }
 
   /** Whether a process was told of a choice, or must have asked for it. */
-  #isChoiceKnown(
-    person: string,
-    { at, manual, manual_at, by }: Choice,
-    to: ServerProcess,
-  ): boolean {
+  #isChoiceKnown(person: string, { at, manual_at, by }: Choice, to: ServerProcess): boolean {
     const chosen = this.#chosen.get(person)?.get(manual_at);
     // Of someone who is not there a choice is in no record that could be read: who did not hear of it asks the store.
     const isTold =
@@ -388,8 +388,6 @@ export class Truth {
       this.#knowledge.isKnown(by, to, chosen) &&
       ((this.#isLossless && this.#knowledge.isUndisturbed(by, to, chosen)) ||
         this.#knowledge.isRead(to, chosen));
-    // Whoever starts reads what people have chosen, but of those who have not, or not any more.
-    if (at <= to.createdAt && manual !== undefined) return true;
     // Of a node that is no more others ask what was chosen there, when its lease has run out.
     const renewedAt = by.link.renewals.at(-1) ?? 0;
     const isForgotten = this.#cluster.clearings.some((each) => each >= renewedAt);
@@ -485,8 +483,10 @@ export class Truth {
     to: ServerProcess,
   ): boolean {
     if (!this.#knowledge.isKnown(by, to, at)) return false;
-    const cleared = this.#cluster.clearings.findLast((each) => each >= openedAt);
-    if (cleared === undefined || this.#knowledge.isKnown(by, to, at, cleared)) return true;
+    const cleared = this.#cluster.clearings.findLast(
+      (each) => each >= openedAt && !this.#knowledge.isKnown(by, to, at, each),
+    );
+    if (cleared === undefined) return true;
     const { disconnect_grace_ms } = this.#rules;
     if (door !== "rest") return this.#knowledge.isNoticed(to, cleared, disconnect_grace_ms);
     // What was heard by requests is nobody's until the node that heard it is back.
@@ -506,7 +506,7 @@ export class Truth {
         this.#endsAt(source),
         held > source.openedAt ? held + presence_ttl_ms : 0,
       );
-      return this.#knowledge.isNoticed(to, endsAt + this.#blurMs);
+      return this.#knowledge.isNoticed(to, endsAt + this.#blurMs + AFTERWARDS_MS);
     }
     if (retiredAt !== undefined)
       return this.#knowledge.isNoticed(to, retiredAt + this.#rules.restart_grace_ms + SLACK_MS);
@@ -538,14 +538,16 @@ export class Truth {
       now >= since + disconnect_grace_ms - SLACK_MS && !this.#knowledge.isKnown(at, to, since);
     const clearings = this.#cluster.clearings.filter((each) => each >= openedAt);
     if (clearings.some(isOver)) return true;
-    if (door === "rest") return !at.isAlive && clearings.length > 0;
+    // A node that came back may have stopped before it told anew what it had heard by requests.
+    if (door === "rest") return !at.isAlive && clearings.length + at.link.disturbances.length > 0;
     const retiredAt = this.#cluster.retirements.get(at.name);
-    if (!at.isAlive && retiredAt !== undefined)
-      return now >= retiredAt + restart_grace_ms - SLACK_MS;
-    const { renewals } = at.link;
+    const leftAt = at.isAlive ? NEVER : (retiredAt ?? NEVER);
+    if (now >= leftAt + restart_grace_ms - SLACK_MS) return true;
+    const { renewals, joins } = at.link;
     return renewals.some((each, index) => {
-      const next = renewals[index + 1] ?? NEVER;
-      const isGap = Math.min(next, now) - each > disconnect_grace_ms / 4;
+      const next = renewals[index + 1] ?? leftAt;
+      // One that was silent for long, or came back before it had to, may be taken to be another.
+      const isGap = Math.min(next, now) - each > disconnect_grace_ms / 4 || joins.includes(next);
       return (
         isGap &&
         now >= each + disconnect_grace_ms - SLACK_MS &&
@@ -558,7 +560,8 @@ export class Truth {
   #endOf(source: TrueSource, to: ServerProcess): Presence {
     let presence: Presence = "sure";
     for (const end of source.ends) {
-      const { at, by, isSure } = end;
+      const { at, by } = end;
+      const isSure = end.isSure && !this.#isUntold(end);
       const isKnownThere =
         !source.process.isAlive || this.#knowledge.isKnown(by, source.process, at);
       const isKnown = isKnownThere && this.#knowledge.isKnown(by, to, at);
@@ -570,6 +573,15 @@ export class Truth {
       presence = "maybe";
     }
     return presence;
+  }
+
+  /** Whether a process was cut off for so long that it has not told what it ended. */
+  #isUntold({ at, by }: TrueSource["ends"][number]): boolean {
+    const { presence_ttl_ms } = this.#rules;
+    return by.link.disturbances.some(
+      ({ from, to }) =>
+        from <= at + this.#knowledge.learnMs && to > at + presence_ttl_ms - 2 * RENEWAL_MS,
+    );
   }
 
   /** Whether the process has a socket for a source, and has not closed it. */
@@ -584,4 +596,9 @@ function isSame(source: TrueSource, { device_id, instance, door }: SourceName): 
 
 function instanceOf({ person, device, instance }: TrueSource): string {
   return `${person}/${device}/${instance}`;
+}
+
+/** Whoever starts reads what people have chosen then, but of those who have not, or not any more. */
+function isListed({ at, manual }: Choice, next: Choice | undefined, by: ServerProcess): boolean {
+  return manual !== undefined && at <= by.createdAt && (next?.at ?? NEVER) > by.createdAt;
 }
