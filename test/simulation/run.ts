@@ -529,6 +529,11 @@ export class Run implements Watcher {
         if (process.hasEnded(person)) this.#violate(`${process.name} holds on to what it ended`);
       }
     }
+    this.#expectAlike();
+    this.#expectNoViolation();
+  }
+
+  #expectAlike(): void {
     const differing = PEOPLE.filter((each) => this.#shown(each).size > 1);
     // Whoever turned idle just now is shown so everywhere in a moment.
     if (differing.length > 0) this.#time.advance(this.#knowledge.learnMs + SLACK_MS);
@@ -536,7 +541,6 @@ export class Run implements Watcher {
       const shown = this.#shown(person);
       if (shown.size > 1) this.#violate(`${person} is shown ${[...shown].join(" and ")}`);
     }
-    this.#expectNoViolation();
   }
 
   /** What the processes that are there show of a person. */

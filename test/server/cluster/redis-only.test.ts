@@ -65,7 +65,14 @@ describe("openRedis()", () => {
     await b.cluster.caughtUp();
     expect(b.told.items).toEqual([]);
     const keys = (await server.command("keys", "*")).trim().split("\n").sort();
-    expect(keys).toEqual(["one:delivered", "one:nodes", "one:wall", "two:delivered", "two:nodes", "two:wall"]);
+    expect(keys).toEqual([
+      "one:delivered",
+      "one:nodes",
+      "one:wall",
+      "two:delivered",
+      "two:nodes",
+      "two:wall",
+    ]);
   });
 
   test("says what is wrong with a password, and not which it was", async () => {
