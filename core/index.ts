@@ -55,6 +55,7 @@ export {
   type NotificationDecision,
   type NotificationFacts,
 } from "./notification.ts";
+export type { PresenceChange } from "./people.ts";
 export {
   applyEdits,
   composePreferences,
@@ -85,6 +86,7 @@ export {
   endOf,
   explainPresence,
   MANUAL_STATES,
+  type ManualFacts,
   type ManualState,
   type Person,
   type PresenceReason,
@@ -100,22 +102,12 @@ export {
   type Actor,
   MAX_SOURCES,
   type OpenSource,
-  type PresenceChange,
   PresenceRegister,
   RESERVED_DEVICE_PREFIXES,
   type RememberedPerson,
   restDevice,
   type SourceName,
 } from "./presence-register.ts";
-export type {
-  EndReason,
-  ManualFacts,
-  Owner,
-  PersonContribution,
-  PersonRecord,
-  PersonShare,
-  SharedSource,
-} from "./presence-share.ts";
 export {
   type Me,
   type Profile,

@@ -1,6 +1,8 @@
 import type { AwarenessFacts } from "./awareness.ts";
 import type { EventFrame } from "./frames.ts";
+import type { PresenceChange } from "./people.ts";
 import type {
+  ManualFacts,
   ManualState,
   PresenceReason,
   PresenceRules,
@@ -11,18 +13,10 @@ import {
   type Activity,
   type Actor,
   type OpenSource,
-  type PresenceChange,
   PresenceRegister,
   type RememberedPerson,
   type SourceName,
 } from "./presence-register.ts";
-import type {
-  EndReason,
-  ManualFacts,
-  Owner,
-  PersonContribution,
-  PersonRecord,
-} from "./presence-share.ts";
 import type { RoomLife } from "./room-state.ts";
 import {
   type TypingChange,
@@ -56,10 +50,14 @@ export class LivenessRegister {
   readonly #presence: PresenceRegister;
   readonly #typing: TypingRegister;
 
-  /** @param node names this register among several that share records of the same people. */
-  constructor(rules: PresenceRules & TypingRules, node?: string) {
-    this.#presence = new PresenceRegister(rules, node);
-    this.#typing = new TypingRegister(rules);
+  /** @param presence and `typing` are what it stands on, told nothing by anybody else; each is a new one unless it is given. */
+  constructor(
+    rules: PresenceRules & TypingRules,
+    presence: PresenceRegister = new PresenceRegister(rules),
+    typing: TypingRegister = new TypingRegister(rules),
+  ) {
+    this.#presence = presence;
+    this.#typing = typing;
   }
 
   /** How many devices are there. Looks at every person. */
@@ -157,10 +155,9 @@ export class LivenessRegister {
   }
 
   /** A person is no more: their typing ends, and all else of them is forgotten. */
-  forget(participantId: string, now: Moment, at?: number): readonly LivenessChange[] {
+  forget(participantId: string, now: Moment): readonly LivenessChange[] {
     const ended = this.stopTyping(participantId, {}, now);
-    const grave = at === undefined ? undefined : { now: now.elapsed, at };
-    return inOrder(ended, this.#presence.forget(participantId, grave));
+    return inOrder(ended, this.#presence.forget(participantId));
   }
 
   /** Publishes or ends a typing signal. Of someone who hides it is thrown away. */
@@ -267,102 +264,6 @@ export class LivenessRegister {
     this.#presence.restore(remembered, downMs, now.elapsed);
   }
 
-  /** What this node contributes to a person's record: see {@link PresenceRegister.contribution}. */
-  contribution(participantId: string, now: Moment): PersonContribution {
-    return this.#presence.contribution(participantId, now.elapsed);
-  }
-
-  /** Whether a later choice is known of a person than that in their record. */
-  isOutdated(participantId: string): boolean {
-    return this.#presence.isOutdated(participantId);
-  }
-
-  /** Everyone who has a source on this node. */
-  own(): Iterable<string> {
-    return this.#presence.own();
-  }
-
-  /** Everyone who has set a state by hand. */
-  chosen(): Iterable<string> {
-    return this.#presence.chosen();
-  }
-
-  /** Everyone of whom another node holds a source. */
-  shared(): Iterable<string> {
-    return this.#presence.shared();
-  }
-
-  /**
-   * Takes up a person's record: see {@link PresenceRegister.adopt}. What was
-   * typed on a device that is gone by it, or by someone who hides by it, ends first.
-   */
-  adopt(
-    record: PersonRecord,
-    now: Moment,
-  ): {
-    readonly changes: readonly LivenessChange[];
-    readonly ended: readonly { readonly source: OpenSource; readonly why: EndReason }[];
-    readonly isOutdated: boolean;
-  } {
-    const { participant_id } = record;
-    const lost = this.#typesThrough(participant_id);
-    const { change, ended, isOutdated } = this.#presence.adopt(record, now.elapsed);
-    const stopped = this.#stopTypingThroughThose(participant_id, lost, now);
-    return {
-      changes: inOrder([...stopped, ...this.#stopTypingToHide(participant_id, now)], change),
-      ended,
-      isOutdated,
-    };
-  }
-
-  /** There is no record of the person: see {@link PresenceRegister.disown}. */
-  disown(participantId: string, owners: readonly Owner[], now: Moment): readonly LivenessChange[] {
-    const lost = this.#typesThrough(participantId);
-    const change = this.#presence.disown(participantId, owners, now.elapsed);
-    return inOrder(this.#stopTypingThroughThose(participantId, lost, now), change);
-  }
-
-  /** A node is no more, of which records may say something still: see {@link PresenceRegister.noteGone}. */
-  noteGone(owner: Owner, lingerMs: number, now: Moment): void {
-    this.#presence.noteGone(owner, lingerMs, now.elapsed);
-  }
-
-  /** A node is no more: see {@link PresenceRegister.orphan}. What was typed through it runs out by itself. */
-  orphan(owner: Owner, lingerMs: number, now: Moment): readonly LivenessChange[] {
-    return this.#presence.orphan(owner, lingerMs, now.elapsed);
-  }
-
-  /** A node tells everything anew: see {@link PresenceRegister.supersede}. */
-  supersede(owner: Owner, now: Moment): readonly LivenessChange[] {
-    return this.#presence.supersede(owner, now.elapsed);
-  }
-
-  /** Nothing is heard of other nodes: see {@link PresenceRegister.hold}. */
-  hold(now: Moment): readonly LivenessChange[] {
-    return this.#presence.hold(now.elapsed);
-  }
-
-  /** Asks now which devices a person types on; the answer asks again, later, which of them are gone. */
-  #typesThrough(participantId: string): () => readonly string[] {
-    const isOpen = (device_id: string): boolean =>
-      this.#presence.isConnected(participantId, { device_id });
-    const isKnown = (device_id: string): boolean => this.#presence.knows(participantId, device_id);
-    const devices = this.#typing.sourcesOf(participantId);
-    const [open, known] = [devices.filter(isOpen), devices.filter(isKnown)];
-    return () => [
-      ...open.filter((each) => !isOpen(each)),
-      ...known.filter((each) => !open.includes(each) && !isKnown(each)),
-    ];
-  }
-
-  #stopTypingThroughThose(
-    participantId: string,
-    lost: () => readonly string[],
-    now: Moment,
-  ): readonly TypingChange[] {
-    return lost().flatMap((source) => this.stopTyping(participantId, { source }, now));
-  }
-
   #stopTypingToHide(participantId: string, now: Moment): readonly TypingChange[] {
     return this.#presence.isHidden(participantId) ? this.stopTyping(participantId, {}, now) : [];
   }
@@ -374,7 +275,8 @@ export class LivenessRegister {
   }
 }
 
-function inOrder(
+/** What is to be told of typing that ended, and after it of whom it ended for. */
+export function inOrder(
   ended: readonly TypingChange[],
   change: PresenceChange | undefined,
 ): readonly LivenessChange[] {

@@ -1,4 +1,4 @@
-import type { Door, ManualState, Statement } from "./presence.ts";
+import type { Door, ManualFacts, Statement } from "./presence.ts";
 
 /**
  * Why a source of one node was ended by another: its socket is to be closed for
@@ -41,13 +41,6 @@ export interface PersonShare {
   /** How long ago the node wrote it, in milliseconds. */
   readonly age_ms: number;
   readonly sources: readonly SharedSource[];
-}
-
-/** What the durable facts say of a person's presence, and when the state was chosen, in Unix milliseconds: the later one stands. */
-export interface ManualFacts {
-  readonly manual: ManualState | undefined;
-  readonly alwaysOnline: boolean;
-  readonly manual_at: number;
 }
 
 /** What one node contributes to a person's record. */

@@ -55,6 +55,13 @@ export interface Person {
   readonly sources: readonly Source[];
 }
 
+/** What the durable facts say of a person's presence, and when the state was chosen, in Unix milliseconds: the later one stands. */
+export interface ManualFacts {
+  readonly manual: ManualState | undefined;
+  readonly alwaysOnline: boolean;
+  readonly manual_at: number;
+}
+
 /** When a source ends unless it is heard of again. */
 export function endOf(source: Source, rules: PresenceRules): number {
   return source.lingersUntil ?? source.seenAt + rules.presence_ttl_ms;

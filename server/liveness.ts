@@ -3,16 +3,12 @@ import {
   type Actor,
   DeadlineQueue,
   type Due,
-  type EndReason,
   isoOf,
   type LivenessChange,
-  LivenessRegister,
+  type LivenessRegister,
   type ManualState,
   type Moment,
   type OpenSource,
-  type Owner,
-  type PersonContribution,
-  type PersonRecord,
   type PresenceChange,
   type PresenceReason,
   type PresenceRules,
@@ -27,6 +23,13 @@ import {
 } from "@porchlight/core";
 import type { AwarenessFacts } from "@porchlight/core/awareness";
 import { Alarm, type Clock } from "@porchlight/core/clock";
+import {
+  type LivenessOutcome,
+  type Owner,
+  type PersonContribution,
+  type PersonRecord,
+  SharedLiveness,
+} from "@porchlight/core/sharing";
 import type { Metrics, TransitionCause } from "./metrics.ts";
 import type { Announcement, PersonKey, PresenceFacts, RoomKey } from "./store/store.ts";
 
@@ -54,13 +57,13 @@ export interface Sharing {
  * presence and one for typing, however many people there are.
  */
 export class Liveness {
-  readonly #registers = new Map<string, LivenessRegister>();
+  readonly #tenants = new Map<string, SharedLiveness>();
   readonly #alarms: { readonly [clock in keyof Moment]: TenantAlarm };
   readonly #clock: Clock;
   readonly #tellers: Teller[];
   readonly #metrics: Metrics;
   readonly #rules: PresenceRules & TypingRules;
-  readonly #node: string | undefined;
+  readonly #node: string;
   #sharing: Sharing | undefined;
   /** Nodes that are no more, and until when what was connected to them lingers: also for tenants that are yet to be heard of. */
   readonly #gone = new Map<string, { readonly owner: Owner; readonly until: number }>();
@@ -74,7 +77,7 @@ export class Liveness {
     node?: string | undefined;
   }) {
     const { clock, hub, metrics, rules } = options;
-    this.#node = options.node;
+    this.#node = options.node ?? "";
     this.#clock = clock;
     this.#tellers = [hub];
     this.#metrics = metrics;
@@ -111,7 +114,7 @@ export class Liveness {
       register.introduce(participant_id, facts, now),
     );
     // Of someone who chose nothing any more a node that starts would not read it.
-    if (this.#register(tenant_id).isOutdated(participant_id))
+    if (this.#tenant(tenant_id).isOutdated(participant_id))
       this.#sharing?.changed({ tenant_id, participant_id });
     return changes;
   }
@@ -227,45 +230,37 @@ export class Liveness {
 
   /** What this node contributes to a person's record. */
   contribution({ tenant_id, participant_id }: PersonKey): PersonContribution {
-    return this.#register(tenant_id).contribution(participant_id, this.#now());
+    return this.#tenant(tenant_id).contribution(participant_id, this.#now());
   }
 
   /** Everyone who has a source here. */
   own(): Iterable<PersonKey> {
-    return this.#those((register) => register.own());
+    return this.#those((tenant) => tenant.own());
   }
 
   /** Everyone who has set a state by hand. */
   chosen(): Iterable<PersonKey> {
-    return this.#those((register) => register.chosen());
+    return this.#those((tenant) => tenant.chosen());
   }
 
   /** Everyone of whom another node holds a source. */
   shared(): Iterable<PersonKey> {
-    return this.#those((register) => register.shared());
+    return this.#those((tenant) => tenant.shared());
   }
 
   /**
    * Takes up a person's record. Answers the sources of this node that others have ended, and whether this node has
    * something else to contribute than what is in the record.
    */
-  adopt(
-    tenant_id: string,
-    record: PersonRecord,
-  ): {
-    readonly ended: readonly { readonly source: OpenSource; readonly why: EndReason }[];
-    readonly isOutdated: boolean;
-  } {
-    const { changes, ...outcome } = this.#register(tenant_id).adopt(record, this.#now());
+  adopt(tenant_id: string, record: PersonRecord): Omit<LivenessOutcome, "changes"> {
+    const { changes, ...outcome } = this.#tenant(tenant_id).adopt(record, this.#now());
     this.#tell(tenant_id, "elsewhere", changes);
     return outcome;
   }
 
   /** There is no record of a person: these nodes hold nothing of them. */
   disown({ tenant_id, participant_id }: PersonKey, owners: readonly Owner[]): void {
-    this.#do(tenant_id, "elsewhere", (register, now) =>
-      register.disown(participant_id, owners, now),
-    );
+    this.#doElsewhere(tenant_id, (tenant, now) => tenant.disown(participant_id, owners, now));
   }
 
   /** A node is no more: what is heard from now on to be connected to it lingers for so long at most. */
@@ -274,26 +269,26 @@ export class Liveness {
     for (const [name, { until }] of this.#gone)
       if (until + this.#rules.presence_ttl_ms <= now.elapsed) this.#gone.delete(name);
     this.#gone.set(`${owner.node}/${owner.incarnation}`, { owner, until: now.elapsed + lingerMs });
-    for (const register of this.#registers.values()) register.noteGone(owner, lingerMs, now);
+    for (const tenant of this.#tenants.values()) tenant.noteGone(owner, lingerMs, now);
   }
 
   /** A node is no more: what was connected to it lingers for so long at most. */
   orphan(owner: Owner, lingerMs: number): void {
     this.noteGone(owner, lingerMs);
-    for (const tenant_id of this.#registers.keys())
-      this.#do(tenant_id, "elsewhere", (register, now) => register.orphan(owner, lingerMs, now));
+    for (const tenant_id of this.#tenants.keys())
+      this.#doElsewhere(tenant_id, (tenant, now) => tenant.orphan(owner, lingerMs, now));
   }
 
   /** A node is there anew, and tells everything again: what it had heard by requests before lingers. */
   supersede(owner: Owner): void {
-    for (const tenant_id of this.#registers.keys())
-      this.#do(tenant_id, "elsewhere", (register, now) => register.supersede(owner, now));
+    for (const tenant_id of this.#tenants.keys())
+      this.#doElsewhere(tenant_id, (tenant, now) => tenant.supersede(owner, now));
   }
 
   /** Nothing is heard of other nodes: they are taken to be as they were. */
   hold(): void {
-    for (const tenant_id of this.#registers.keys())
-      this.#do(tenant_id, "elsewhere", (register, now) => register.hold(now));
+    for (const tenant_id of this.#tenants.keys())
+      this.#doElsewhere(tenant_id, (tenant, now) => tenant.hold(now));
   }
 
   /** Ends the typing that a durable event ends: to be called before the event is told. */
@@ -303,16 +298,19 @@ export class Liveness {
 
   /** A person is no more: others are told `offline`, if they were told otherwise. */
   forget(key: PersonKey): void {
-    const at = this.#sharing === undefined ? undefined : this.#clock.wall();
-    this.#do(key.tenant_id, "administration", (register, now) =>
-      register.forget(key.participant_id, now, at),
-    );
+    const { tenant_id, participant_id } = key;
+    const tenant = this.#tenant(tenant_id);
+    const changes =
+      this.#sharing === undefined
+        ? tenant.register.forget(participant_id, this.#now())
+        : tenant.forget(participant_id, this.#now(), this.#clock.wall());
+    this.#tell(tenant_id, "administration", changes);
     this.#sharing?.changed(key);
   }
 
   /** A tenant is no more, and nobody of it is connected. */
   forgetTenant(tenant_id: string): void {
-    this.#registers.delete(tenant_id);
+    this.#tenants.delete(tenant_id);
     this.#alarms.elapsed.forget(tenant_id);
     this.#alarms.monotonic.forget(tenant_id);
   }
@@ -367,14 +365,14 @@ export class Liveness {
 
   /** How many devices are there, lingering ones among them. */
   get devices(): number {
-    return [...this.#registers.values()].reduce((sum, { devices }) => sum + devices, 0);
+    return [...this.#tenants.values()].reduce((sum, { register }) => sum + register.devices, 0);
   }
 
   /** Everyone's devices, by tenant, for an orderly restart. */
   remember(): Record<string, RememberedPerson[]> {
     const now = this.#now();
     return Object.fromEntries(
-      [...this.#registers].map(([id, register]) => [id, register.remember(now)]),
+      [...this.#tenants].map(([id, { register }]) => [id, register.remember(now)]),
     );
   }
 
@@ -392,20 +390,24 @@ export class Liveness {
     this.#alarms.monotonic.stop();
   }
 
-  *#those(of: (register: LivenessRegister) => Iterable<string>): Generator<PersonKey> {
-    for (const [tenant_id, register] of this.#registers)
-      for (const participant_id of of(register)) yield { tenant_id, participant_id };
+  *#those(of: (tenant: SharedLiveness) => Iterable<string>): Generator<PersonKey> {
+    for (const [tenant_id, tenant] of this.#tenants)
+      for (const participant_id of of(tenant)) yield { tenant_id, participant_id };
+  }
+
+  #tenant(tenant_id: string): SharedLiveness {
+    const known = this.#tenants.get(tenant_id);
+    if (known !== undefined) return known;
+    const tenant = new SharedLiveness(this.#rules, this.#node);
+    const now = this.#now();
+    for (const { owner, until } of this.#gone.values())
+      tenant.noteGone(owner, until - now.elapsed, now);
+    this.#tenants.set(tenant_id, tenant);
+    return tenant;
   }
 
   #register(tenant_id: string): LivenessRegister {
-    const known = this.#registers.get(tenant_id);
-    if (known !== undefined) return known;
-    const register = new LivenessRegister(this.#rules, this.#node);
-    const now = this.#now();
-    for (const { owner, until } of this.#gone.values())
-      register.noteGone(owner, until - now.elapsed, now);
-    this.#registers.set(tenant_id, register);
-    return register;
+    return this.#tenant(tenant_id).register;
   }
 
   #now(): Moment {
@@ -421,6 +423,14 @@ export class Liveness {
     const changes = act(this.#register(tenant_id), this.#now());
     this.#tell(tenant_id, cause, changes);
     return changes.length;
+  }
+
+  /** Does what is heard of other nodes, and tells what comes of it. */
+  #doElsewhere(
+    tenant_id: string,
+    act: (tenant: SharedLiveness, now: Moment) => readonly LivenessChange[],
+  ): void {
+    this.#tell(tenant_id, "elsewhere", act(this.#tenant(tenant_id), this.#now()));
   }
 
   #tell(tenant_id: string, cause: TransitionCause, changes: readonly LivenessChange[]): void {

@@ -1,5 +1,6 @@
-import type { EndReason, StreamClose } from "@porchlight/core";
+import type { StreamClose } from "@porchlight/core";
 import type { Clock } from "@porchlight/core/clock";
+import type { EndReason } from "@porchlight/core/sharing";
 import type { Cluster, Delivery as ClusterDelivery } from "./cluster/cluster.ts";
 import type { ClusterMessage } from "./cluster/message.ts";
 import { ClusterNode, type NodeRules } from "./cluster/node.ts";

@@ -99,7 +99,9 @@ describe("core", () => {
 
 describe("server", () => {
   test("takes the rules and the clock from their entries", () => {
-    const entries = ["@porchlight/core", "@porchlight/core/awareness", "@porchlight/core/clock"];
+    const entries = ["", "/awareness", "/clock", "/sharing"].map(
+      (each) => `@porchlight/core${each}`,
+    );
     const isOurs = (imported: string): boolean => /^(@porchlight\/)?core\b/.test(imported);
     expect(
       strangers("server", (imported) => !isOurs(imported) || entries.includes(imported)),
@@ -184,7 +186,7 @@ describe("tests", () => {
   });
 
   test("of core see nothing behind its entry", () => {
-    const entries = ["", "/awareness", "/client", "/clock"].map(
+    const entries = ["", "/awareness", "/client", "/clock", "/sharing"].map(
       (each) => `@porchlight/core${each}`,
     );
     const isOurs = (imported: string): boolean => /^(@porchlight\/)?core\b/.test(imported);
@@ -200,6 +202,7 @@ describe("every file", () => {
       "core/index.ts",
       "core/awareness.ts",
       "core/client/index.ts",
+      "core/sharing.ts",
       "server/cli.ts",
       "server/main.ts",
     ];

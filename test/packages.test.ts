@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import * as core from "@porchlight/core";
 import * as client from "@porchlight/core/client";
 import * as clock from "@porchlight/core/clock";
+import * as sharing from "@porchlight/core/sharing";
 import { Glob } from "bun";
 import { type Found, findDeno, findNode } from "./runtimes/binaries.ts";
 import { testWith } from "./runtimes/runtimes.ts";
@@ -18,6 +19,7 @@ const ENTRIES = {
   "@porchlight/core": core,
   "@porchlight/core/client": client,
   "@porchlight/core/clock": clock,
+  "@porchlight/core/sharing": sharing,
 };
 
 const RESOLUTIONS = [

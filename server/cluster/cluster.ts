@@ -1,4 +1,4 @@
-import type { Owner, PersonContribution, PersonRecord } from "@porchlight/core";
+import type { Owner, PersonContribution, PersonRecord } from "@porchlight/core/sharing";
 import type { PersonKey } from "../store/store.ts";
 import type { ClusterMessage } from "./message.ts";
 

@@ -1,4 +1,5 @@
-import type { EndReason, ManualFacts, Owner, SharedSource } from "@porchlight/core";
+import type { ManualFacts } from "@porchlight/core";
+import type { EndReason, Owner, SharedSource } from "@porchlight/core/sharing";
 import type { PersonKey } from "../store/store.ts";
 import type {
   Cluster,

@@ -1,5 +1,6 @@
-import type { EndReason, OpenSource, Owner, TypingSignal } from "@porchlight/core";
+import type { OpenSource, TypingSignal } from "@porchlight/core";
 import type { Clock } from "@porchlight/core/clock";
+import type { EndReason, Owner } from "@porchlight/core/sharing";
 import type { Liveness, Sharing } from "../liveness.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { PersonKey, PresenceFacts } from "../store/store.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import type { EndReason, ManualFacts, SharedSource } from "@porchlight/core";
+import type { ManualFacts } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
+import type { EndReason, SharedSource } from "@porchlight/core/sharing";
 import { createClient } from "@redis/client";
 import {
   type Cluster,

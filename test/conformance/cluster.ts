@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { ManualFacts, PersonContribution, SharedSource } from "@porchlight/core";
+import type { ManualFacts } from "@porchlight/core";
+import type { PersonContribution, SharedSource } from "@porchlight/core/sharing";
 import type { Cluster, ClusterView, Delivery, StoredPerson } from "@porchlight/server/cluster";
 import { Arrivals } from "../support/arrivals.ts";
 
