@@ -240,6 +240,14 @@ describe("LivenessRegister open(), hear() and touch()", () => {
   });
 });
 
+describe("LivenessRegister devices", () => {
+  test("are counted, those of everybody", () => {
+    const { register } = withAnn();
+    register.open("bob", sourceName(), {}, at(0));
+    expect(register.devices).toBe(2);
+  });
+});
+
 describe("LivenessRegister forget()", () => {
   test("someone who is no more ceases to type first, and is offline then", () => {
     const { register } = withAnn();

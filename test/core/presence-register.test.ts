@@ -71,6 +71,15 @@ describe("PresenceRegister", () => {
     expect(Object.fromEntries(register.toldOnline())).toEqual({ bob: "busy" });
   });
 
+  test("a device is counted once, however many sources it has, and while one lingers", () => {
+    const { register, source } = withAnn();
+    open(register, 0, { instance: "other" });
+    open(register, 0, { device_id: "phone" });
+    register.open("bob", sourceName(), {}, 0);
+    register.lose(source, MINUTE_MS);
+    expect(register.devices).toBe(3);
+  });
+
   test("names that the server gives itself are those of tokens and of nameless sockets", () => {
     expect(RESERVED_DEVICE_PREFIXES).toEqual(["rest:", "socket:"]);
     expect(restDevice("t1")).toBe("rest:t1");

@@ -18,6 +18,7 @@ import {
   type TypingSignal,
   type ViewerFacts,
 } from "@porchlight/core";
+import type { Owner, PersonRecord, PersonShare, SharedSource } from "@porchlight/core/sharing";
 
 /** The documented rules of presence, but for what is given. */
 export function rules(given: Partial<PresenceRules> = {}): PresenceRules {
@@ -62,6 +63,45 @@ export function person(given: Partial<Person> = {}): Person {
 /** The stream socket of the only tab of a laptop. */
 export function sourceName(given: Partial<SourceName> = {}): SourceName {
   return { device_id: "laptop", instance: "tab", door: "stream", ...given };
+}
+
+/** A node in its first incarnation. */
+export function owner(given: Partial<Owner> = {}): Owner {
+  return { node: "b", incarnation: 1, ...given };
+}
+
+/** An open stream of a phone at node b, where its user has just been active and has said nothing. */
+export function sharedSource(given: Partial<SharedSource> = {}): SharedSource {
+  return {
+    id: "b.1",
+    device_id: "phone",
+    door: "stream",
+    instance: "tab",
+    statement: null,
+    said: 0,
+    active_ms: 0,
+    seen_ms: 0,
+    lingers_ms: null,
+    ...given,
+  };
+}
+
+/** What node b has just written: one {@link sharedSource}. */
+export function share(given: Partial<PersonShare> = {}): PersonShare {
+  return { owner: owner(), age_ms: 0, sources: [sharedSource()], ...given };
+}
+
+/** The first record of Ann, in which no node has anything. */
+export function personRecord(given: Partial<PersonRecord> = {}): PersonRecord {
+  return {
+    participant_id: "ann",
+    version: 1,
+    lineage: "first",
+    facts: undefined,
+    shares: [],
+    ended: {},
+    ...given,
+  };
 }
 
 /** Ann types in the lobby on her laptop. */
