@@ -551,6 +551,15 @@ describe("SharedPresence disown()", () => {
     expect(devicesAt(node, SECOND_MS)).toEqual(["laptop", "c.1", "d.1"]);
   });
 
+  test("lets linger for disconnect_grace_ms at most what any other node was known to hold, but for requests", () => {
+    const node = withPhone();
+    node.disown("ann", [owner({ incarnation: 2 })], SECOND_MS);
+    expectUntil(node, SECOND_MS + GRACE_MS);
+    const calling = withPhone({ door: "rest" });
+    calling.disown("ann", [], SECOND_MS);
+    expectUntil(calling, TTL_MS);
+  });
+
   test("tells of whoever is gone by it, and knows nothing of whoever is unknown", () => {
     const node = withPhone();
     expect(node.disown("ann", [owner()], SECOND_MS)?.told).toBe("offline");
@@ -568,6 +577,17 @@ describe("SharedPresence orphan()", () => {
     const short = withPhone({ lingers_ms: 2_000 });
     short.orphan(owner(), 5_000, SECOND_MS);
     expectUntil(short, 2_000);
+  });
+
+  test("goes for all incarnations of it up to that one", () => {
+    const node = withPhone();
+    node.orphan(owner({ incarnation: 2 }), 5_000, SECOND_MS);
+    expectUntil(node, 6_000);
+    const later = nodeA();
+    const shares = [share({ owner: owner({ incarnation: 2 }), sources: [sharedSource()] })];
+    later.adopt(personRecord({ shares }), 0);
+    later.orphan(owner({ incarnation: 1 }), 5_000, SECOND_MS);
+    expectUntil(later, TTL_MS);
   });
 
   test("tells at once where it is not to linger any more", () => {
@@ -735,7 +755,16 @@ describe("SharedPresence hold()", () => {
     expectUntil(node, 2_000 + TTL_MS);
     node.orphan(owner({ incarnation: 2 }), 5_000, 3_000);
     node.hold(4_000);
+    expectUntil(node, 8_000);
+  });
+
+  test("is cut short by the next record where the node has not said it again since the record was lost", () => {
+    const node = withPhone();
+    node.adopt(personRecord({ lineage: "anew", version: 1 }), SECOND_MS);
+    node.hold(2_000);
     expectUntil(node, 2_000 + TTL_MS);
+    node.adopt(personRecord({ lineage: "anew", version: 2 }), 3_000);
+    expectUntil(node, 3_000 + GRACE_MS);
   });
 
   test("lets the record that is known say more, once: what has ended meanwhile", () => {
