@@ -241,7 +241,13 @@ export class World {
       this.#tell(this.#register.beat(person, device_id, how.activity, now), now);
       return;
     }
-    if (door === "yjs" && !this.#awareness.has(person)) return;
+    if (door === "yjs" && !this.#awareness.has(person)) {
+      // What lingers may be of a room that its person has left since.
+      if (how.lingers !== true) return;
+      const lost = this.#open(person, { device_id, instance, door }, how.activity, now);
+      this.#tell(this.#register.lose(lost, now), now);
+      return;
+    }
     const key = keyOf(person, name);
     const old = this.#sockets.get(key);
     const source = this.#open(person, { device_id, instance, door }, how.activity, now);
