@@ -70,6 +70,11 @@ export class Delivery {
     }
   }
 
+  /** Up to which position a tenant's events have been told here. */
+  position(tenant_id: string): number {
+    return this.#tenant(tenant_id).position;
+  }
+
   /** Resolves when everything is told that was announced before the call, or cannot be read. */
   async settled(): Promise<void> {
     await Promise.all([...this.#tenants.values()].map(({ reading }) => reading));

@@ -1,4 +1,4 @@
-import type { StreamClose } from "@porchlight/core";
+import { isoOf, type StreamClose } from "@porchlight/core";
 import type { Clock } from "@porchlight/core/clock";
 import type { EndReason } from "@porchlight/core/sharing";
 import type { Cluster, Delivery as ClusterDelivery } from "./cluster/cluster.ts";
@@ -16,7 +16,7 @@ import type { YjsRooms } from "./yjs/rooms.ts";
 /** What several nodes stand on. */
 export interface NodesDeps {
   readonly clock: Clock;
-  readonly hub: Pick<Hub, "of" | "all" | "close">;
+  readonly hub: Pick<Hub, "of" | "all" | "close" | "hasStream" | "toPerson">;
   readonly liveness: Liveness;
   readonly log: Log;
   readonly rules: NodeRules;
@@ -179,9 +179,25 @@ export class Nodes implements Together {
     for (const each of connections) if (isMeant(each)) this.#deps.hub.close(each, why);
   }
 
+  /**
+   * Events are read from the store. What was for the devices of one person alone nobody has kept: whoever has devices
+   * on other nodes too is to take a new snapshot.
+   */
+  async #resync(): Promise<void> {
+    await this.#delivery.ask();
+    await this.#delivery.settled();
+    const { clock, hub, liveness } = this.#deps;
+    const ts = isoOf(clock.wall());
+    for (const key of liveness.shared()) {
+      if (!hub.hasStream(key)) continue;
+      const stream_position = this.#delivery.position(key.tenant_id);
+      hub.toPerson(key, { type: "resync", tenant_id: key.tenant_id, stream_position, ts });
+    }
+  }
+
   /** What was not heard is asked for. */
   #missed(): void {
-    void this.#delivery.ask();
+    void this.#resync();
     this.#deps.recheck().catch((error: unknown) => {
       this.#deps.log("error", "recheck.failed", errorFields(error));
     });

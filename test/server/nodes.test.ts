@@ -239,6 +239,25 @@ describe("two nodes", () => {
     expect((await t.bob(t.b).get("/v1/me/presence")).body.data.state).toBe("busy");
   });
 
+  test("have whoever has devices at both take a new snapshot, when what was for these alone may have been missed", async () => {
+    await using t = await pair();
+    await t.ann(t.a).stream({ device_id: "laptop" });
+    const [phone, watcher] = [
+      await t.ann(t.b).stream({ device_id: "phone" }),
+      await t.bob(t.b).stream(),
+    ];
+    await phone.heard();
+    t.deafen(1, true);
+    await t.ann(t.a).put("/v1/me/preferences", { locale: "nl" });
+    const content = { msgtype: "m.text", body: "hello" };
+    await t.ann(t.a).post("/v1/rooms/hall/send", { content });
+    t.deafen(1, false);
+    await t.clock.advance(3_000);
+    const { stream_position } = await phone.type("swp.room.message");
+    expect(await phone.type("resync")).toMatchObject({ tenant_id: "acme", stream_position });
+    expect((await watcher.heard()).filter(({ type }) => type === "resync")).toEqual([]);
+  });
+
   test("show a new node who is there, before it lets anybody in", async () => {
     await using t = await pair();
     await t.ann(t.a).stream();

@@ -352,6 +352,9 @@ export class ServerProcess {
       of: ({ participant_id }: PersonKey) =>
         all().filter((each) => each.participant_id === participant_id),
       close: (connection: unknown, why: string) => this.#close(connection as Socket, why),
+      // What is for a person's own devices is no part of a history.
+      hasStream: () => false,
+      toPerson: () => undefined,
     };
   }
 }
