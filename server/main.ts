@@ -177,13 +177,6 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   const { redisUrl, redisPrefix: prefix } = config;
   const node = redisUrl === undefined ? undefined : crypto.randomUUID();
   const liveness = new Liveness({ clock, hub, metrics, rules, node });
-  metrics.watch({
-    doors: () => hub.all().map(({ door }) => door),
-    devices: () => liveness.devices,
-    polls: () => waiters.size,
-    rooms: () => yjs.size,
-    entries: () => yjs.entries,
-  });
   const followers: readonly ((announcement: Announcement) => void)[] = [
     (each) => announced.add(each),
     (each) => waiters.wake(each),
@@ -251,6 +244,14 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
               failed: (error) => log("warn", "redis.failed", errorFields(error)),
             }),
         });
+  metrics.watch({
+    doors: () => hub.all().map(({ door }) => door),
+    devices: () => liveness.devices,
+    polls: () => waiters.size,
+    rooms: () => yjs.size,
+    entries: () => yjs.entries,
+    nodes: () => nodes?.size ?? 1,
+  });
   try {
     for (const facts of await store.presenceFacts()) liveness.recall(facts);
     // Those of several nodes remember who was there for one another.

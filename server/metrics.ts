@@ -16,6 +16,8 @@ export interface Levels {
   readonly rooms: () => number;
   /** How many entries others can see there. */
   readonly entries: () => number;
+  /** How many nodes are known to take part, this one among them; 0 while it does not. */
+  readonly nodes: () => number;
 }
 
 /** What made a person's state known to others. */
@@ -150,7 +152,7 @@ export class Metrics {
   }
 
   /** Says where to look for what is not counted but there. */
-  watch({ doors, devices, polls, rooms, entries }: Levels): void {
+  watch({ doors, devices, polls, rooms, entries, nodes }: Levels): void {
     const registers = [this.#registry];
     const level = (name: string, help: string, ask: () => number): void => {
       new Gauge({
@@ -176,6 +178,7 @@ export class Metrics {
     level("porchlight_devices", "Devices that are there, or linger.", devices);
     level("porchlight_awareness_rooms", "Rooms whose awareness is kept.", rooms);
     level("porchlight_awareness_entries", "Entries of awareness that others can see.", entries);
+    level("porchlight_nodes", "Nodes that take part; 0 while this one is cut off.", nodes);
   }
 
   /** Everything, in the text format of Prometheus 0.0.4. */

@@ -72,6 +72,11 @@ export class Nodes implements Together {
     return this.#node.asOf;
   }
 
+  /** How many nodes are known to take part, this one among them; 0 while it does not. */
+  get size(): number {
+    return this.#node.isJoined ? 1 + this.#node.others.length : 0;
+  }
+
   async start(): Promise<void> {
     await this.#delivery.start();
     await this.#node.start();

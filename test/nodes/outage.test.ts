@@ -67,6 +67,7 @@ describe("several nodes", () => {
 
       const { body: ready } = await fleet.ask(0, "admin", "GET", "/readyz");
       expect(ready.data).toEqual({ status: "ready", store: "ok", cluster: "away" });
+      expect(await fleet.measured(0)).toMatch(/^porchlight_nodes 0$/m);
       const asked = await fleet.ask(0, "a1", "GET", `/v1/presence?ids=${AT_1.join()}`);
       // What was chosen by hand the store knows, whoever told it.
       expect(asked.body.data).toEqual({ b1: "online", b2: "busy", b3: "online" });

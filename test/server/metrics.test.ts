@@ -58,6 +58,7 @@ describe("GET /metrics", () => {
       "porchlight_frames_total",
       "porchlight_http_request_duration_seconds",
       "porchlight_http_requests_total",
+      "porchlight_nodes",
       "porchlight_notifications_total",
       "porchlight_presence_transitions_total",
       "porchlight_refusals_total",

@@ -273,5 +273,10 @@ describe("two nodes", () => {
     await using t = await pair();
     const { body } = await t.a.request("GET", "/readyz");
     expect(body.data).toEqual({ status: "ready", store: "ok", cluster: "joined" });
+    await t.clock.advance(1_000);
+    for (const node of [t.a, t.b]) {
+      const metrics = await node.request("GET", "/metrics", { token: node.adminToken });
+      expect(metrics.body).toMatch(/^porchlight_nodes 2$/m);
+    }
   });
 });

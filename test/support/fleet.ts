@@ -101,6 +101,12 @@ export class NodeFleet implements AsyncDisposable {
     return { status: response.status, headers: response.headers, body: await response.json() };
   }
 
+  /** What a node says of itself to whoever measures. */
+  async measured(node: number): Promise<string> {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    return (await fetch(`${this.#url(node)}/metrics`, { headers })).text();
+  }
+
   /** Opens a person's stream to a node, or by way of a proxy, and takes its `hello`. */
   async stream(
     node: number | string,
