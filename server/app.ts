@@ -162,11 +162,16 @@ function notAllowed(shell: Shell, request: Request, allowed: readonly string[]):
 }
 
 function preflight(shell: Shell, request: Request, allowed: readonly string[]): Response {
-  const headers = baseHeaders(shell, request);
-  headers.delete("content-type");
-  headers.set("allow", allowed.join(", "));
-  headers.set("access-control-allow-methods", allowed.join(", "));
-  headers.set("access-control-allow-headers", "authorization, content-type, if-none-match");
-  headers.set("access-control-max-age", "600");
-  return new Response(null, { status: 204, headers });
+  const { "content-type": _, ...headers } = baseHeaders(shell, request);
+  const methods = allowed.join(", ");
+  return new Response(null, {
+    status: 204,
+    headers: {
+      ...headers,
+      allow: methods,
+      "access-control-allow-methods": methods,
+      "access-control-allow-headers": "authorization, content-type, if-none-match",
+      "access-control-max-age": "600",
+    },
+  });
 }

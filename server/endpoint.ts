@@ -78,8 +78,7 @@ export interface Call<C, B, Q> {
   readonly body: B;
   readonly query: Q;
   readonly params: Readonly<Record<string, string>>;
-  readonly url: URL;
-  /** For those who read the body by themselves, as it comes. */
+  /** For those who read the query, or the body as it comes, by themselves. */
   readonly request: Request;
 }
 
@@ -169,15 +168,14 @@ function endpoint<C extends Limited, B, Q>(
       const caller = await authenticate(request);
       shell.rateLimit.admit(caller);
       checkParams(params);
-      const url = urlOf(request);
       // Without a schema the types say `undefined`, and that is what stands there.
       const query = (input.query &&
-        parseInput(input.query, Object.fromEntries(url.searchParams))) as Q;
+        parseInput(input.query, Object.fromEntries(new URLSearchParams(searchOf(request))))) as Q;
       const maxBytes = input.bodyMaxBytes ?? shell.config.limits.body_max_bytes;
       const body = (input.body &&
         parseInput(input.body, await readBody(shell.givenUp, request, maxBytes), input.apart)) as B;
-      await shell.together?.caughtUp();
-      const given = await handle({ caller, body, query, params, url, request });
+      if (shell.together !== undefined) await shell.together.caughtUp();
+      const given = await handle({ caller, body, query, params, request });
       if (request.method !== "GET") await shell.together?.settled();
       if (!("lines" in given)) return answer(shell, request, given);
       server?.timeout(request, STALLED_SECONDS);
@@ -208,6 +206,12 @@ export function urlOf(request: Request): URL {
   return new URL(`http://localhost${request.url.replace(/^[a-z]+:\/\/[^/?#]*/i, "")}`);
 }
 
+/** The query of a request's address as it was written, without its question mark. */
+export function searchOf({ url }: Request): string {
+  const [start = 0, end] = [url.indexOf("?") + 1, url.indexOf("#")];
+  return start === 0 ? "" : url.slice(start, end < 0 ? undefined : end);
+}
+
 /** A token of a request's header. */
 export function tokenOf(request: Request): string | undefined {
   return bearer(request.headers.get("authorization"));
@@ -225,15 +229,15 @@ export function refusal(shell: Shell, request: Request, error: unknown): Respons
   // What has no cause is meant: that the server stops, say, or does not know a key yet.
   if (coded.status >= 500 && coded.cause !== undefined) {
     shell.log("error", "request.failed", {
-      request_id: headers.get("x-request-id"),
+      request_id: headers["x-request-id"],
       method: request.method,
       path: pathname,
       ...errorFields(coded),
     });
   }
   if (coded.retryAfterSeconds !== undefined)
-    headers.set("retry-after", String(coded.retryAfterSeconds));
-  if (coded.status === 401) headers.set("www-authenticate", "Bearer");
+    headers["retry-after"] = String(coded.retryAfterSeconds);
+  if (coded.status === 401) headers["www-authenticate"] = "Bearer";
   const details = coded.details === undefined ? {} : { details: coded.details };
   const body = JSON.stringify({ error: { code: coded.code, message: coded.message, ...details } });
   return new Response(body, { status: coded.status, headers });
@@ -248,18 +252,18 @@ function mayRead({ allowedOrigins }: Config, { headers }: Request): boolean {
 }
 
 /** The headers that every response carries. */
-export function baseHeaders({ config, stopping }: Shell, request: Request): Headers {
-  const headers = new Headers({
+export function baseHeaders({ config, stopping }: Shell, request: Request): Record<string, string> {
+  const headers: Record<string, string> = {
     "content-type": "application/json; charset=utf-8",
     "x-request-id": crypto.randomUUID(),
-  });
+  };
   // Whoever asked once more on this connection might find it closed, and not know whether it was heard.
-  if (stopping()) headers.set("connection", "close");
+  if (stopping()) headers.connection = "close";
   const origin = request.headers.get("origin");
-  if (config.allowedOrigins !== "*") headers.set("vary", "origin");
+  if (config.allowedOrigins !== "*") headers.vary = "origin";
   if (origin !== null && mayRead(config, request)) {
-    headers.set("access-control-allow-origin", config.allowedOrigins === "*" ? "*" : origin);
-    headers.set("access-control-expose-headers", "allow, etag, retry-after, x-request-id");
+    headers["access-control-allow-origin"] = config.allowedOrigins === "*" ? "*" : origin;
+    headers["access-control-expose-headers"] = "allow, etag, retry-after, x-request-id";
   }
   return headers;
 }
@@ -269,10 +273,9 @@ function answer(shell: Shell, request: Request, answered: Answer | TextAnswer): 
   const body = "text" in answered ? answered.text : envelope(answered);
   if (request.method !== "GET" && request.method !== "HEAD") return new Response(body, { headers });
   const tag = `"${Bun.hash(body).toString(36)}"`;
-  headers.set("etag", tag);
-  headers.set("cache-control", "private, no-cache");
-  if ("text" in answered)
-    for (const [name, value] of Object.entries(answered.headers)) headers.set(name, value);
+  headers.etag = tag;
+  headers["cache-control"] = "private, no-cache";
+  if ("text" in answered) Object.assign(headers, answered.headers);
   if (isKnown(tag, request.headers.get("if-none-match")))
     return new Response(null, { status: 304, headers });
   return new Response(body, { headers });
@@ -281,8 +284,8 @@ function answer(shell: Shell, request: Request, answered: Answer | TextAnswer): 
 /** Has no digest, as it is not known whole before it is sent. */
 async function streamed(shell: Shell, request: Request, { lines }: Streamed): Promise<Response> {
   const headers = baseHeaders(shell, request);
-  headers.set("content-type", NDJSON_TYPE);
-  headers.set("cache-control", "no-store");
+  headers["content-type"] = NDJSON_TYPE;
+  headers["cache-control"] = "no-store";
   if (request.method !== "HEAD") return new Response(lines, { headers });
   await lines.cancel();
   return new Response(null, { headers });

@@ -320,6 +320,13 @@ export class Liveness {
     return this.#register(tenant_id).stateFor(participant_id, of, this.#now());
   }
 
+  /** People's states as a viewer sees them, by id. */
+  statesFor({ tenant_id, participant_id }: PersonKey, of: readonly string[]) {
+    const register = this.#register(tenant_id);
+    const now = this.#now();
+    return Object.fromEntries(of.map((id) => [id, register.stateFor(participant_id, id, now)]));
+  }
+
   /** What others were last told of a person. */
   told({ tenant_id, participant_id }: PersonKey): VisibleState {
     return this.#register(tenant_id).told(participant_id);

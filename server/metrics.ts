@@ -1,6 +1,7 @@
 import type { Door, StreamClose } from "@porchlight/core";
 import type { YjsClose } from "@porchlight/core/awareness";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
+import { Durations, exposeDurations } from "./durations.ts";
 import { Tally } from "./tally.ts";
 import { Vitals } from "./vitals.ts";
 
@@ -38,7 +39,6 @@ export type TransitionCause =
 
 /** Methods that have a name of their own in the metrics. */
 const METHODS: readonly string[] = "GET HEAD POST PUT PATCH DELETE OPTIONS".split(" ");
-const DURATIONS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 const MS_PER_S = 1_000;
 const DOORS = ["stream", "yjs"] as const satisfies readonly Door[];
 
@@ -58,34 +58,38 @@ export class Metrics {
   readonly #dropped = new Tally();
   readonly #replayed = new Tally();
   readonly #notifications = new Tally();
-  readonly #requests: Counter<"method" | "route" | "status">;
-  readonly #durations: Histogram<"method" | "route">;
-  readonly #store: Histogram<"operation">;
+  readonly #requests = new Map<string, Asked>();
+  readonly #store = {
+    read: new Durations({ operation: "read" }),
+    write: new Durations({ operation: "write" }),
+  };
   readonly #vitals = new Vitals(this.#registry);
 
   /** @param monotonic milliseconds on a clock that nobody sets. */
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
-    const registers = [this.#registry];
-    this.#requests = new Counter({
+    const registry = this.#registry;
+    const requests = this.#requests;
+    new Counter({
       name: "porchlight_http_requests_total",
       help: "Requests answered, by pattern of the path; `none` is no endpoint.",
       labelNames: ["method", "route", "status"],
-      registers,
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const { took, statuses } of requests.values())
+          for (const [status, count] of statuses) this.inc({ ...took.labels, status }, count);
+      },
     });
-    this.#durations = new Histogram({
+    exposeDurations(registry, {
       name: "porchlight_http_request_duration_seconds",
       help: "From the arrival of a request to its answer.",
-      labelNames: ["method", "route"],
-      buckets: DURATIONS_S,
-      registers,
+      all: () => [...requests.values()].map(({ took }) => took),
     });
-    this.#store = new Histogram({
+    exposeDurations(registry, {
       name: "porchlight_store_duration_seconds",
       help: "How long the store took; of a write, until it was durable.",
-      labelNames: ["operation"],
-      buckets: DURATIONS_S,
-      registers,
+      all: () => Object.values(this.#store),
     });
     for (const counted of this.#counted()) expose(this.#registry, counted);
   }
@@ -133,11 +137,10 @@ export class Metrics {
   /** A request begins. Answers what to call with its status. @param route the pattern of its path, if it has one. */
   request(route: string | undefined, requested: string): (status: number) => void {
     const startedAt = this.#monotonic();
-    const method = METHODS.includes(requested) ? requested : "other";
-    const labels = { method, route: route ?? "none" };
+    const { took, statuses } = this.#asked(route ?? "none", requested);
     return (status) => {
-      this.#requests.inc({ ...labels, status });
-      this.#durations.observe(labels, (this.#monotonic() - startedAt) / MS_PER_S);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      took.add((this.#monotonic() - startedAt) / MS_PER_S);
     };
   }
 
@@ -147,7 +150,7 @@ export class Metrics {
     try {
       return await work();
     } finally {
-      this.#store.observe({ operation }, (this.#monotonic() - startedAt) / MS_PER_S);
+      this.#store[operation].add((this.#monotonic() - startedAt) / MS_PER_S);
     }
   }
 
@@ -199,6 +202,16 @@ export class Metrics {
   /** Stops looking at the event loop. */
   stop(): void {
     this.#vitals.stop();
+  }
+
+  #asked(route: string, requested: string): Asked {
+    const method = METHODS.includes(requested) ? requested : "other";
+    const name = `${method} ${route}`;
+    const known = this.#requests.get(name);
+    if (known !== undefined) return known;
+    const asked = { took: new Durations({ method, route }), statuses: new Map<number, number>() };
+    this.#requests.set(name, asked);
+    return asked;
   }
 
   #counted(): Counted[] {
@@ -253,6 +266,12 @@ export class Metrics {
       },
     ];
   }
+}
+
+/** Requests of one method to one route: how long they took, and how often each status was answered. */
+interface Asked {
+  readonly took: Durations;
+  readonly statuses: Map<number, number>;
 }
 
 interface Counted {

@@ -497,7 +497,11 @@ export class ClusterNode implements Sharing {
 
   async #writeSome(incarnation: number): Promise<void> {
     const keys = [...this.#changed].slice(0, WRITE_MAX);
-    for (const [name] of keys) this.#changed.delete(name);
+    for (const [name] of keys) {
+      this.#changed.delete(name);
+      // What is written has when they were heard of, too.
+      this.#touched.delete(name);
+    }
     const { liveness, rules } = this.#deps;
     const people = keys.map(([, key]) => ({ ...key, contribution: liveness.contribution(key) }));
     const ttlMs = KEPT_LIFETIMES * rules.presence_ttl_ms;

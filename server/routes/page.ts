@@ -1,6 +1,6 @@
 import { type AnyElysia, Elysia } from "elysia";
 import type { Deps } from "../deps.ts";
-import { forAnyone } from "../endpoint.ts";
+import { forAnyone, urlOf } from "../endpoint.ts";
 import { PAGE, pageFile } from "../page/files.ts";
 import { noSuch, noSuchEndpoint } from "../refusals.ts";
 
@@ -14,9 +14,9 @@ export function pageRoutes({ shell }: Pick<Deps, "shell">): AnyElysia {
   return new Elysia()
     .get(
       "/",
-      forAnyone(shell, ({ url }) => {
+      forAnyone(shell, ({ request }) => {
         // Elysia takes any path that it cannot cut out of an address for this one, as where the host is none.
-        if (url.pathname !== "/") throw noSuchEndpoint();
+        if (urlOf(request).pathname !== "/") throw noSuchEndpoint();
         return answer(PAGE);
       }),
     )

@@ -9,9 +9,10 @@ import {
   PresenceQuery,
 } from "@porchlight/core";
 import { type AnyElysia, Elysia } from "elysia";
-import { type Caller, keyOf } from "../auth.ts";
+import { keyOf } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { ageOf, forParticipant } from "../endpoint.ts";
+import { ageOf, forParticipant, searchOf } from "../endpoint.ts";
+import type { PersonKey } from "../store/store.ts";
 
 /** A body that names 5,000 people is larger than others may be. */
 const QUERY_MAX_BYTES = 1_048_576;
@@ -27,11 +28,7 @@ export function presenceRoutes({
   announce,
   elsewhere,
 }: Deps): AnyElysia {
-  function statesOf(caller: Caller, ids: readonly string[]): Record<string, string> {
-    return Object.fromEntries(ids.map((id) => [id, liveness.stateFor(caller, id)]));
-  }
-
-  function why(caller: Caller): unknown {
+  function why(caller: PersonKey): unknown {
     const { state, source, manual, devices, nextChangeAt } = liveness.explain(caller);
     return {
       state,
@@ -49,13 +46,13 @@ export function presenceRoutes({
   return new Elysia()
     .get(
       "/v1/presence",
-      forParticipant(shell, {}, ({ caller, url }) => {
-        const ids = idsOf(url);
+      forParticipant(shell, {}, ({ caller, request }) => {
+        const ids = idsOf(searchOf(request));
         const most = shell.config.limits.presence_max_ids;
         if (ids.length === 0)
           throw invalid([{ path: "ids", message: "is required, one id or more" }]);
         if (ids.length > most) throw invalid([tooMany(most)]);
-        return { data: statesOf(caller, ids), meta: ageOf(shell) };
+        return { data: liveness.statesFor(caller, ids), meta: ageOf(shell) };
       }),
     )
     .post(
@@ -64,7 +61,7 @@ export function presenceRoutes({
         shell,
         { body: PresenceQuery, bodyMaxBytes: QUERY_MAX_BYTES },
         ({ caller, body }) => ({
-          data: statesOf(caller, body.ids),
+          data: liveness.statesFor(caller, body.ids),
           meta: ageOf(shell),
         }),
       ),
@@ -135,9 +132,12 @@ function choiceOf(
 }
 
 /** Every `ids` of the query, split at commas, each once. */
-function idsOf(url: URL): string[] {
-  const ids = url.searchParams.getAll("ids").flatMap((list) => list.split(","));
-  return [...new Set(ids.map((id) => id.trim()).filter((id) => id !== ""))];
+function idsOf(query: string): string[] {
+  // Nothing in it but one list of ids, and nothing in these that is encoded: as nearly everyone asks.
+  const [, plain] = /^ids=([\w.,:@-]+)$/.exec(query) ?? [];
+  const lists = plain === undefined ? new URLSearchParams(query).getAll("ids") : [plain];
+  const ids = lists.flatMap((list) => list.split(",")).map((id) => id.trim());
+  return [...new Set(ids.filter((id) => id !== ""))];
 }
 
 function tooMany(most: number): Fault {

@@ -1,7 +1,7 @@
 import { type AnyElysia, Elysia } from "elysia";
 import type { Deps } from "../deps.ts";
 import { file, page } from "../docs/files.ts";
-import { forAnyone } from "../endpoint.ts";
+import { forAnyone, urlOf } from "../endpoint.ts";
 import { openApi, type Route } from "../openapi.ts";
 import { noSuch } from "../refusals.ts";
 
@@ -18,7 +18,7 @@ export function referenceRoutes({ shell }: Deps, routes: () => readonly Route[])
     )
     .get(
       "/docs",
-      forAnyone(shell, ({ url }) => page(url)),
+      forAnyone(shell, ({ request }) => page(urlOf(request))),
     )
     .get(
       "/docs/:file",
