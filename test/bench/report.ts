@@ -1,0 +1,41 @@
+import { type Bench, isMet, median, type Outcome, type Ratio } from "./bench.ts";
+
+/** What a bench found, as people read it. */
+export function markdownOf({ name, work }: Bench, { settings, figures, ratios }: Outcome): string {
+  return [
+    `## ${name}\n\n${work}\n`,
+    ...settings.map((each) => `- ${each}`),
+    "\n| at | of | what | median | from, to |\n|---|---|---|---:|---:|",
+    ...figures.map(
+      ({ at, of, what, windows }) =>
+        `| ${at} | ${of} | ${what} | ${number(median(windows))} | ${spread(windows)} |`,
+    ),
+    "\n| at | ratio | to | median | from, to | promised | |\n|---|---|---|---:|---:|---:|---|",
+    ...ratios.map(
+      (ratio) =>
+        `| ${ratio.at} | ${ratio.what} | ${ratio.to ?? ""} | ${number(median(ratio.windows))} | ${spread(ratio.windows)} | ${promised(ratio)} | ${verdict(ratio)} |`,
+    ),
+    "",
+  ].join("\n");
+}
+
+/** What is promised of a ratio. */
+export function promised({ target }: Ratio): string {
+  return target === undefined ? "" : `${target.is === "at least" ? "≥" : "≤"} ${target.value}`;
+}
+
+/** Three digits that mean something. */
+export function number(value: number): string {
+  return value >= 1_000
+    ? Math.round(value).toLocaleString("en")
+    : Number(value.toPrecision(3)).toString();
+}
+
+function spread(windows: readonly number[]): string {
+  return `${number(Math.min(...windows))} to ${number(Math.max(...windows))}`;
+}
+
+function verdict(ratio: Ratio): string {
+  const isGood = isMet(ratio);
+  return isGood === undefined ? "" : isGood ? "met" : "missed";
+}
