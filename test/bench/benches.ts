@@ -1,5 +1,6 @@
 import type { Bench } from "./bench.ts";
 import { PRESENCE } from "./presence.ts";
+import { ROOM_STATE } from "./room-state.ts";
 
 /** Everything that can be measured, in the order in which it is. */
-export const BENCHES: readonly Bench[] = [PRESENCE];
+export const BENCHES: readonly Bench[] = [PRESENCE, ROOM_STATE];
