@@ -91,6 +91,10 @@ export class Subject implements AsyncDisposable {
     );
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** How much time of a processor the process has taken so far, in microseconds, in steps of 10,000. */
   get cpuMicros(): number {
     return cpuMicrosOf(this.#child.pid);
