@@ -3,7 +3,8 @@ import { FAN_OUT } from "./fan-out.ts";
 import { IDLE } from "./idle.ts";
 import { PRESENCE } from "./presence.ts";
 import { ROOM_STATE } from "./room-state.ts";
+import { STORM } from "./storm.ts";
 import { WRITES } from "./writes.ts";
 
 /** Everything that can be measured, in the order in which it is. */
-export const BENCHES: readonly Bench[] = [IDLE, FAN_OUT, PRESENCE, ROOM_STATE, WRITES];
+export const BENCHES: readonly Bench[] = [STORM, IDLE, FAN_OUT, PRESENCE, ROOM_STATE, WRITES];
