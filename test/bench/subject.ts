@@ -115,8 +115,29 @@ export class Subject implements AsyncDisposable {
 
 /** Keeps whoever asks off the processor of the servers. */
 export function pinGenerator(): void {
+  pinTo(1);
+}
+
+/** Starts servers by what does not know of processors: they take over where this process is meanwhile. */
+export async function besideServers<T>(start: () => Promise<T>): Promise<T> {
+  pinTo(0);
+  try {
+    return await start();
+  } finally {
+    pinGenerator();
+  }
+}
+
+function pinTo(processor: 0 | 1): void {
   if (CAN_PIN)
-    Bun.spawnSync(["taskset", "--all-tasks", "--cpu-list", "--pid", "1", `${process.pid}`]);
+    Bun.spawnSync([
+      "taskset",
+      "--all-tasks",
+      "--cpu-list",
+      "--pid",
+      `${processor}`,
+      `${process.pid}`,
+    ]);
 }
 
 /** How much time of a processor a process has taken, with all of its threads; by default this one. */

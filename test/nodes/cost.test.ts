@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createClient } from "@redis/client";
+import { type Crossings, commandsOf, cross, Passage } from "../support/crossing.ts";
 import { NodeFleet, Watcher } from "../support/fleet.ts";
 import type { StreamClient } from "../support/stream.ts";
 
@@ -56,44 +56,22 @@ async function change(
   fleet: NodeFleet,
   streams: readonly StreamClient[],
   watcher: Watcher,
-): Promise<{ ours: number[]; bare: number[] }> {
-  const [ours, bare]: [number[], number[]] = [[], []];
-  const [from, to] = await Promise.all(
-    [1, 2].map(() => createClient({ url: fleet.redis.url, RESP: 3 }).connect()),
-  );
-  if (from === undefined || to === undefined) throw new Error("Cannot reach Redis");
-  let heard = (): void => undefined;
-  await to.subscribe("bare", () => heard());
+): Promise<Crossings> {
+  await using passage = await Passage.open(fleet.redis);
+  const byPerson = new Map(streams.map((stream, index) => [`p${index}`, stream]));
+  const crossings: Crossings = { ours: [], bare: [] };
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [index, stream] of streams.entries()) {
-      const passed = new Promise<void>((resolve) => {
-        heard = resolve;
-      });
-      bare.push(await took(() => Promise.all([from.publish("bare", "x".repeat(500)), passed])));
-      ours.push(
-        await took(() => {
-          const state = round % 2 === 0 ? "idle" : "online";
-          watcher.forget();
-          stream.send({ type: "heartbeat", state });
-          return watcher.until(() => watcher.at(`p${index}`, state) !== undefined);
-        }),
-      );
-    }
+    const state = round % 2 === 0 ? "idle" : "online";
+    const { ours, bare } = await cross(byPerson, state, { watcher, passage });
+    crossings.ours.push(...ours);
+    crossings.bare.push(...bare);
   }
-  await Promise.all([from.close(), to.close()]);
-  return { ours, bare };
-}
-
-async function took(work: () => Promise<unknown>): Promise<number> {
-  const from = performance.now();
-  await work();
-  return performance.now() - from;
+  return crossings;
 }
 
 /** How many scripts Redis has run. */
 async function scripts(fleet: NodeFleet): Promise<number> {
-  const stats = await fleet.redis.command("info", "commandstats");
-  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]);
+  return (await commandsOf(fleet.redis)).get("evalsha") ?? 0;
 }
 
 function percentile(values: readonly number[], share: number): number {
