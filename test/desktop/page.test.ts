@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "@porchlight/core/clock";
-import { Desk, type Screen, startForPage } from "../support/desk.ts";
+import { Desk, startForPage } from "../support/desk.ts";
+import { untilSeen } from "../support/seen.ts";
 import type { Person, TestServer } from "../support/server.ts";
 
 setDefaultTimeout(60_000);
@@ -35,31 +36,6 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
   const from = monotonic();
   await act();
   return monotonic() - from;
-}
-
-/** How long it takes from one's choice until a line about them says so on another's page, by the clock of the machine. */
-async function untilSeen(
-  chooser: Screen,
-  choice: string,
-  viewer: Screen,
-  line: string,
-): Promise<number> {
-  const seen = viewer.page.evaluate(
-    `new Promise((resolve) => {
-      const look = () => {
-        const lines = [...document.querySelectorAll(".person")].map((each) => each.innerText.replace(/\\s+/g, " "));
-        if (lines.some((each) => each.endsWith(${JSON.stringify(line)}))) resolve(Date.now());
-        else requestAnimationFrame(look);
-      };
-      look();
-    })`,
-  );
-  const radio = chooser.page.getByRole("dialog").getByLabel(choice, { exact: true });
-  const chosenAt = await radio.evaluate((input: { click(): void }) => {
-    input.click();
-    return Date.now();
-  });
-  return Number(await seen) - chosenAt;
 }
 
 function medianOf(times: readonly number[]): number {
