@@ -3,8 +3,17 @@ import { FAN_OUT } from "./fan-out.ts";
 import { IDLE } from "./idle.ts";
 import { PRESENCE } from "./presence.ts";
 import { ROOM_STATE } from "./room-state.ts";
+import { RULES } from "./rules.ts";
 import { STORM } from "./storm.ts";
 import { WRITES } from "./writes.ts";
 
 /** Everything that can be measured, in the order in which it is. */
-export const BENCHES: readonly Bench[] = [STORM, IDLE, FAN_OUT, PRESENCE, ROOM_STATE, WRITES];
+export const BENCHES: readonly Bench[] = [
+  FAN_OUT,
+  IDLE,
+  STORM,
+  PRESENCE,
+  ROOM_STATE,
+  WRITES,
+  RULES,
+];

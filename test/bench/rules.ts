@@ -1,166 +1,115 @@
-/**
- * What one operation of the registers costs, against a bare `Map` delete and
- * set of the same size and in the same order. Windows of the map and of the
- * operation take turns, so that what else the machine does falls on both; a
- * ratio is the median over the pairs, beside the least and the greatest.
- * Ratios are what counts: absolute figures belong to this machine and moment.
- *
- * Everyone is heard once a round, in an order that no cache can guess; on the
- * clock of the registers a round is as long as devices wait between two
- * heartbeats, or typists between two publishes. Keys are strings, for the map
- * as for the registers; only a socket has a handle and looks nothing up. A
- * renewal leaves the deadline where it is, for the timer to move: the rows
- * "and the timer" have both. Time is of the processor, so that waiting for one is
- * no cost. Bytes are of heap for each device or signal, without the texts of ids.
- *
- *     bun run bench            sizes from 1,000 to 1,000,000: some minutes
- *     bun run bench --short    the smallest only: a check that it works
- */
-import {
-  DEFAULT_TIMINGS,
-  type OpenSource,
-  PresenceRegister,
-  TypingRegister,
-  type TypingSignal,
-} from "@porchlight/core";
+import { type Bench, type Figure, type Outcome, type Ratio, ratioOf } from "./bench.ts";
+import { CONTENDERS, type Contender, MAP, type Operation } from "./registers.ts";
 
-const SHORT = process.argv.includes("--short");
-const SIZES = SHORT ? [1_000] : [1_000, 10_000, 100_000, 1_000_000];
-const LEAST_OPERATIONS = SHORT ? 20_000 : 200_000;
-const PAIRS = 5;
-const RULES = { ...DEFAULT_TIMINGS, manual_without_device: "keep", typing_rate: 0 } as const;
+const SIZES = [1_000, 10_000, 100_000, 1_000_000];
+/** So that none is due during an operation. */
+const COLLECT_EVERY = 200_000;
+const MOST_OF_MAP = 3;
+const LONGEST_MS = 10;
 
-/** Does something for the `index`-th of those there are, at `now`. */
-type Operation = (index: number, now: number) => unknown;
-
-interface Contender {
-  readonly name: string;
-  /** How long a round over all of them takes on the clock that the operations are told. */
-  readonly roundMs: number;
-  /** Fills what is measured: everyone in `ids`, each typing in a room of their own. */
-  readonly make: (ids: readonly string[], rooms: readonly string[]) => Operation;
+/** How much is done of each. */
+interface Extent {
+  readonly sizes: readonly number[];
+  readonly leastOperations: number;
+  readonly pairs: number;
 }
 
-const LAPTOP = { device_id: "laptop", instance: "laptop", door: "stream" } as const;
-const ONLINE = { state: "online" } as const;
+/** Those who take part, by index: who they are, in which rooms they type, and when each has their turn. */
+interface Crowd {
+  readonly ids: readonly string[];
+  readonly rooms: readonly string[];
+  readonly order: Uint32Array;
+}
 
-const MAP: Contender = {
-  name: "Map delete + set",
-  roundMs: RULES.heartbeat_ms,
-  make: (ids) => {
-    const map = new Map(ids.map((id) => [id, 0]));
-    return (index, now) => {
-      const id = at(ids, index);
-      map.delete(id);
-      map.set(id, now);
+/**
+ * Windows of the map and of the operation take turns, so that what else the
+ * machine does falls on both. Everyone is heard once a round, in an order that
+ * no cache can guess; on the clock of the registers a round is as long as
+ * devices wait between two heartbeats, or typists between two publishes. Time
+ * is of the processor, so that waiting for one is no cost. Bytes are of heap
+ * for each device or signal, without the texts of ids.
+ */
+export const RULES: Bench = {
+  name: "rules",
+  work: "One operation of the registers of core, on 1,000 to 1,000,000 devices or typing signals, against a bare `Map` delete and set of the same size and in the same order.",
+  async run({ isShort }) {
+    const extent = isShort
+      ? { sizes: SIZES.slice(0, 1), leastOperations: 20_000, pairs: 2 }
+      : { sizes: SIZES, leastOperations: 200_000, pairs: 5 };
+    const outcomes = extent.sizes.flatMap((size) => measure(crowdOf(size), extent));
+    return {
+      settings: [
+        "in one process, without a server; keys are strings, for the map as for the registers, and only a socket has a handle and looks nothing up",
+        'a renewal leaves its deadline where it is, for the timer to move: what is called "and the timer" has both',
+        `the longest operation is that of a whole round, once deadlines are as far apart as the operations were; garbage is collected in between, every ${COLLECT_EVERY.toLocaleString("en")} operations, and of time by the clock and of the processor the lesser counts, so that neither collections nor other processes do`,
+      ],
+      figures: outcomes.flatMap(({ figures }) => figures),
+      ratios: outcomes.flatMap(({ ratios }) => ratios),
     };
   },
 };
 
-const CONTENDERS: readonly Contender[] = [
-  { name: "heartbeat on a socket", roundMs: RULES.heartbeat_ms, make: (ids) => socket(ids).hear },
-  {
-    name: "heartbeat on a socket, and the timer",
-    roundMs: RULES.heartbeat_ms,
-    make: (ids) => {
-      const { register, hear } = socket(ids);
-      return timed(register, hear);
-    },
-  },
-  { name: "heartbeat by request", roundMs: RULES.heartbeat_ms, make: (ids) => requests(ids).beat },
-  {
-    name: "heartbeat by request, and the timer",
-    roundMs: RULES.heartbeat_ms,
-    make: (ids) => {
-      const { register, beat } = requests(ids);
-      return timed(register, beat);
-    },
-  },
-  {
-    name: "socket closed and opened, and the timer",
-    roundMs: RULES.heartbeat_ms,
-    make: (ids) => {
-      const { register, sources } = socket(ids);
-      return timed(register, (index, now) => {
-        register.close(at(sources, index), now);
-        sources[index] = register.open(at(ids, index), LAPTOP, ONLINE, now).source;
-      });
-    },
-  },
-  {
-    name: "typing renewed",
-    roundMs: RULES.typing_refresh_ms,
-    make: (ids, rooms) => typing(ids, rooms).start,
-  },
-  {
-    name: "typing renewed, told again by the timer",
-    roundMs: RULES.typing_refresh_ms,
-    make: (ids, rooms) => {
-      const { register, start } = typing(ids, rooms);
-      return timed(register, start);
-    },
-  },
-  {
-    name: "typing stopped and started, and the timer",
-    roundMs: RULES.typing_refresh_ms,
-    make: (ids, rooms) => {
-      const { register, start } = typing(ids, rooms);
-      return timed(register, (index, now) => {
-        register.stop(signal(at(ids, index), at(rooms, index)), now);
-        start(index, now);
-      });
-    },
-  },
-];
-
-function socket(ids: readonly string[]): {
-  register: PresenceRegister;
-  sources: OpenSource[];
-  hear: Operation;
-} {
-  const register = new PresenceRegister(RULES);
-  const sources = ids.map((id) => register.open(id, LAPTOP, ONLINE, 0).source);
-  const hear: Operation = (index, now) => register.hear(at(sources, index), ONLINE, now);
-  return { register, sources, hear };
+function crowdOf(size: number): Crowd {
+  const ids = Array.from({ length: size }, (_, index) => `participant-${index}`);
+  return { ids, rooms: ids.map((id) => `room-${id}`), order: shuffled(size) };
 }
 
-function requests(ids: readonly string[]): { register: PresenceRegister; beat: Operation } {
-  const register = new PresenceRegister(RULES);
-  const beat: Operation = (index, now) => register.beat(at(ids, index), "phone", ONLINE, now);
-  for (const index of ids.keys()) beat(index, 0);
-  return { register, beat };
+function measure(crowd: Crowd, extent: Extent): Outcome[] {
+  return [MAP, ...CONTENDERS].map((contender) => duel(contender, crowd, extent));
 }
 
-function typing(
-  ids: readonly string[],
-  rooms: readonly string[],
-): { register: TypingRegister; start: Operation } {
-  const register = new TypingRegister(RULES);
-  const start: Operation = (index, now) =>
-    register.start(signal(at(ids, index), at(rooms, index)), now);
-  for (const index of ids.keys()) start(index, 0);
-  return { register, start };
-}
-
-/** An operation, and before it what is due by then. */
-function timed(
-  register: { readonly expire: (now: number) => unknown },
-  operate: Operation,
-): Operation {
-  return (index, now) => {
-    register.expire(now);
-    operate(index, now);
+/** One contender against the map. The first pair only warms up. */
+function duel(contender: Contender, crowd: Crowd, { leastOperations, pairs }: Extent): Outcome {
+  const { ids, rooms, order } = crowd;
+  const name = { at: ids.length.toLocaleString("en"), of: contender.name };
+  const map = new Rounds(order, MAP.make(ids, rooms).operate, MAP.roundMs);
+  const { made, bytes } = weigh(ids.length, () => contender.make(ids, rooms));
+  const own = new Rounds(order, made.operate, contender.roundMs);
+  const [, ...windows] = Array.from(
+    { length: pairs + 1 },
+    () => [map.window(leastOperations), own.window(leastOperations)] as const,
+  );
+  if (made.spread !== undefined) own.round(made.spread);
+  const withGarbage = own.longest();
+  const ofItself = own.longestOfItself();
+  const bare: Figure = {
+    at: name.at,
+    of: MAP.name,
+    what: "ns",
+    windows: windows.map(([ns]) => ns),
+  };
+  const cost: Figure = { ...name, what: "ns", windows: windows.map(([, ns]) => ns) };
+  const figures: Figure[] = [
+    cost,
+    { ...name, what: "bytes of heap", windows: [bytes] },
+    { ...name, what: "longest with collections of garbage, ms", windows: [withGarbage] },
+    { ...name, what: "longest, ms", windows: [ofItself] },
+  ];
+  return {
+    settings: [],
+    figures,
+    ratios: contender === MAP ? [] : ratiosOf(contender, cost, bare, ofItself),
   };
 }
 
-function signal(participant_id: string, room_id: string): TypingSignal {
-  return { room_id, participant_id, source: "laptop" };
-}
-
-function at<T>(list: readonly T[], index: number): T {
-  const item = list[index];
-  if (item === undefined) throw new RangeError(`Cannot take item ${index} of ${list.length}`);
-  return item;
+function ratiosOf(contender: Contender, cost: Figure, bare: Figure, longestMs: number): Ratio[] {
+  const { at, of } = cost;
+  const target = contender.isPromised
+    ? ({ is: "at most", value: MOST_OF_MAP } as const)
+    : undefined;
+  const isLargest = at === SIZES.at(-1)?.toLocaleString("en");
+  const time = ratioOf({ at, what: of, target }, cost, bare);
+  if (!isLargest) return [time];
+  return [
+    time,
+    {
+      at,
+      what: `${of}: the longest, ms`,
+      to: undefined,
+      windows: [longestMs],
+      target: { is: "at most", value: LONGEST_MS },
+    },
+  ];
 }
 
 /** All indexes below `size`, each once, in the same order each time. */
@@ -188,47 +137,65 @@ function weigh<T>(size: number, make: () => T): { made: T; bytes: number } {
   return { made, bytes: Math.round((process.memoryUsage().heapUsed - before) / size) };
 }
 
-/** Goes on with rounds over all of them; each call is a window and returns nanoseconds for one operation. */
-function windows(order: Uint32Array, operate: Operation, roundMs: number): () => number {
-  const rounds = Math.ceil(LEAST_OPERATIONS / order.length);
-  const stepMs = roundMs / order.length;
-  let now = 0;
-  return () => {
+/** Goes on with rounds over all of them on one clock. */
+class Rounds {
+  readonly #order: Uint32Array;
+  readonly #operate: Operation;
+  readonly #stepMs: number;
+  #now = 0;
+
+  constructor(order: Uint32Array, operate: Operation, roundMs: number) {
+    this.#order = order;
+    this.#operate = operate;
+    this.#stepMs = roundMs / order.length;
+  }
+
+  /** Answers how many nanoseconds one operation took, of so many at least. */
+  window(leastOperations: number): number {
+    const rounds = Math.ceil(leastOperations / this.#order.length);
     const start = process.cpuUsage();
-    for (let round = 0; round < rounds; round += 1) {
-      for (const index of order) {
-        now += stepMs;
-        operate(index, now);
-      }
+    for (let round = 0; round < rounds; round += 1) this.round(this.#operate);
+    return (microsSince(start) * 1_000) / (rounds * this.#order.length);
+  }
+
+  /** Does something for everyone once. */
+  round(operate: Operation): void {
+    for (const index of this.#order) {
+      this.#now += this.#stepMs;
+      operate(index, this.#now);
     }
-    const { user, system } = process.cpuUsage(start);
-    return ((user + system) * 1_000) / (rounds * order.length);
-  };
+  }
+
+  /** Answers how many milliseconds the longest operation of a round took, with collections of garbage that fell on it. */
+  longest(): number {
+    let longest = 0;
+    this.round((index, now) => {
+      const start = performance.now();
+      this.#operate(index, now);
+      longest = Math.max(longest, performance.now() - start);
+    });
+    return longest;
+  }
+
+  /** The same without what is not its own: garbage is collected in between, and time of another process does not count. */
+  longestOfItself(): number {
+    let longest = 0;
+    let turn = 0;
+    this.round((index, now) => {
+      if (turn % COLLECT_EVERY === 0) Bun.gc(true);
+      turn += 1;
+      const cpu = process.cpuUsage();
+      const start = performance.now();
+      this.#operate(index, now);
+      const took = performance.now() - start;
+      // Time of the processor is also that of other threads: of both the lesser.
+      longest = Math.max(longest, Math.min(took, microsSince(cpu) / 1_000));
+    });
+    return longest;
+  }
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-/** One contender against the map, as a line of the table. The first pair only warms up. */
-function duel(contender: Contender, ids: readonly string[], rooms: readonly string[]): string {
-  const order = shuffled(ids.length);
-  const map = windows(order, MAP.make(ids, rooms), MAP.roundMs);
-  const { made, bytes } = weigh(ids.length, () => contender.make(ids, rooms));
-  const own = windows(order, made, contender.roundMs);
-  const [, ...pairs] = Array.from({ length: PAIRS + 1 }, () => [map(), own()] as const);
-  const ratios = pairs.map(([bare, ns]) => ns / bare);
-  const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
-  const ns = median(pairs.map((pair) => pair[1]));
-  const ratio = median(ratios).toFixed(2);
-  return `| ${ids.length} | ${contender.name} | ${ratio} | ${spread} | ${ns.toFixed(0)} | ${bytes} |`;
-}
-
-console.log(`Bun ${Bun.version}, ${process.platform} ${process.arch}; median of ${PAIRS} pairs\n`);
-console.log("| size | operation | of Map | from, to | ns | bytes |");
-console.log("|---:|---|---:|---:|---:|---:|");
-for (const size of SIZES) {
-  const ids = Array.from({ length: size }, (_, index) => `participant-${index}`);
-  const rooms = ids.map((id) => `room-${id}`);
-  for (const contender of [MAP, ...CONTENDERS]) console.log(duel(contender, ids, rooms));
+function microsSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start);
+  return user + system;
 }
