@@ -19,6 +19,10 @@ export interface HttpWindow {
   readonly bodyBytes: number;
 }
 
+/** For whoever reads the figures of a load that never rests. */
+export const SHARED_MACHINE =
+  "where a server was busy for much less than a processor, its requests/s are what the machine or whoever asks had left for it: server CPU tells them apart";
+
 /** The requests of a round: each goes out on a connection of its own, all at once. */
 export type Round = readonly Uint8Array[];
 

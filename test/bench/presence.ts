@@ -1,6 +1,6 @@
 import { type Bench, type Outcome, ratioOf } from "./bench.ts";
 import { requestOf } from "./http-connection.ts";
-import { figuresOf, HttpLoad, type HttpWindow } from "./http-load.ts";
+import { figuresOf, HttpLoad, type HttpWindow, SHARED_MACHINE } from "./http-load.ts";
 import { fill, headersOf, type Line, names, person } from "./people.ts";
 import { Subject } from "./subject.ts";
 import { inTurns, type Plan, planOf } from "./windows.ts";
@@ -35,6 +35,7 @@ export const PRESENCE: Bench = {
     return {
       settings: [
         `${CONNECTIONS} connections that stay open, each with one request under way, by raw TCP`,
+        SHARED_MACHINE,
         "Porchlight as it is shipped: each request's token is looked up, counted, timed and given an id and a digest; the rate limit is off",
         "presence of the people: a fifth each online, busy, idle, appearing offline, and without a device",
       ],

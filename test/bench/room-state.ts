@@ -8,7 +8,14 @@ import {
 } from "./bench.ts";
 import { Changes } from "./changes.ts";
 import { requestOf } from "./http-connection.ts";
-import { figuresOf, type HttpFigures, HttpLoad, type HttpWindow, type Round } from "./http-load.ts";
+import {
+  figuresOf,
+  type HttpFigures,
+  HttpLoad,
+  type HttpWindow,
+  type Round,
+  SHARED_MACHINE,
+} from "./http-load.ts";
 import { fill, headersOf, names } from "./people.ts";
 import { checkSnapshot, crowd, livelyRoom, PARTS, shown } from "./rooms.ts";
 import { Subject } from "./subject.ts";
@@ -61,6 +68,7 @@ export const ROOM_STATE: Bench = {
       settings: [
         `${VIEWERS} viewers, each a member of the room with a token of their own, who ask again as soon as all was answered; where it is said, one`,
         "connections stay open; a viewer has seven of them for the seven requests, and an answer of these is all seven",
+        SHARED_MACHINE,
         "a room has 20 messages, which the viewers have not read, a plan, two sidekicks and a call; a third of the people are busy or idle",
         "first answers: of rooms that were never asked for, from a server that has answered for others",
         `while presence changes: a device of one of ${CHANGING} members at most wakes or dozes off every ${CHANGE_EVERY_MS} ms`,
@@ -126,6 +134,7 @@ async function warm(
         is: "at least",
         value: 0.5,
       }),
+      compared("server CPU, warm", figures.snapshot.cpu, figures.control.cpu, undefined),
       compared("p50", figures.one.p50, figures.sevenOfOne.p50, undefined),
       compared("server CPU", figures.one.cpu, figures.sevenOfOne.cpu, undefined),
     ],
