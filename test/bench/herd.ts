@@ -1,4 +1,6 @@
 import { now, pass, within } from "../peers/waiting.ts";
+import { indexAt } from "./company.ts";
+import { TENANT } from "./people.ts";
 import { openSockets, RawSocket } from "./raw-sockets.ts";
 
 /** How the client in core comes back: at once, and then after up to 1, 2, 4 … 30 s, each at another moment. */
@@ -8,15 +10,23 @@ const LONGEST_DELAY_MS = 30_000;
 const GIVEN_UP_MS = 60_000;
 /** Of most frames the type is within the first so many bytes; those of events begin with what happened. */
 const HEAD = 40;
+/** Where the digits of an id stand in a frame of presence. */
+const ID_AT = `{"type":"presence","tenant_id":"${TENANT}","participant_id":"p`.length;
 
 /** How those of a herd come, and when they are back. */
 export interface Manner {
   /** Where somebody opens a stream who has heard everything up to `since`, or who comes first. */
-  readonly target: (index: number, since: number | undefined) => string;
+  readonly target: (person: number, since: number | undefined) => string;
   /** What they say after the server's `hello`, if anything. */
   readonly asks: string | undefined;
   /** The message after which somebody is back. */
   readonly until: string;
+}
+
+/** Of whom a herd is. */
+export interface Range {
+  readonly first: number;
+  readonly people: number;
 }
 
 /** How a return went. */
@@ -36,6 +46,7 @@ export class Herd {
   /** What the server said first to the first of them. */
   hello = "";
   readonly #url: string;
+  readonly #first: number;
   readonly #people: number;
   readonly #sockets: RawSocket[] = [];
   readonly #positions: Float64Array;
@@ -45,8 +56,9 @@ export class Herd {
   #failures = 0;
   #all = Promise.withResolvers<void>();
 
-  private constructor(url: string, people: number, manner: Manner) {
+  private constructor(url: string, { first, people }: Range, manner: Manner) {
     this.#url = url;
+    this.#first = first;
     this.#people = people;
     this.#manner = manner;
     this.#positions = new Float64Array(people);
@@ -54,10 +66,11 @@ export class Herd {
   }
 
   /** Resolves when all have come, some at a time. */
-  static async come(url: string, people: number, manner: Manner): Promise<Herd> {
-    const herd = new Herd(url, people, manner);
-    const target = (index: number): string => manner.target(index, undefined);
-    herd.#sockets.push(...(await openSockets({ url, target, listener: herd.#listener }, people)));
+  static async come(url: string, who: Range, manner: Manner): Promise<Herd> {
+    const herd = new Herd(url, who, manner);
+    const target = (index: number): string => manner.target(who.first + index, undefined);
+    const opening = { url, target, listener: herd.#listener };
+    herd.#sockets.push(...(await openSockets(opening, who.people)));
     await herd.#all.promise;
     return herd;
   }
@@ -86,7 +99,7 @@ export class Herd {
   }
 
   async #returnOne(index: number): Promise<void> {
-    const target = (): string => this.#manner.target(index, this.#positions[index]);
+    const target = (): string => this.#manner.target(this.#first + index, this.#positions[index]);
     const opening = { url: this.#url, target, listener: this.#listener };
     for (let failures = 0; ; failures += 1) {
       try {
@@ -104,7 +117,7 @@ export class Herd {
     message: (socket: RawSocket, bytes: Buffer, from: number, to: number): void => {
       const type = typeOf(bytes, from, to);
       if (type === "hello") this.#greeted(socket, bytes.toString("latin1", from, to));
-      else if (type === "presence") this.#presence(socket, bytes.toString("latin1", from, to));
+      else if (type === "presence") this.#presence(socket, indexAt(bytes, from + ID_AT));
       else if (type === "swp.room.message") {
         this.messages += 1;
         this.#positions[socket.index] = positionIn(bytes.toString("latin1", from, to));
@@ -119,9 +132,8 @@ export class Herd {
     if (this.#manner.asks !== undefined) socket.say(this.#manner.asks);
   }
 
-  #presence({ index }: RawSocket, text: string): void {
-    const { participant_id } = JSON.parse(text);
-    if (!this.#manner.target(index, undefined).includes(participant_id)) this.presenceFrames += 1;
+  #presence({ index }: RawSocket, person: number): void {
+    if (person !== this.#first + index) this.presenceFrames += 1;
   }
 
   #isBack({ index }: RawSocket): void {

@@ -33,7 +33,9 @@ export class RawSocket {
   readonly #opened = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #socket: Socket<RawSocket> | undefined;
-  #rest: Buffer | undefined;
+  /** What was read and is not whole, and how much at least is missing of it. */
+  #parts: Buffer[] = [];
+  #lacking = 0;
   #isUpgraded = false;
 
   private constructor(index: number, listener: Listener) {
@@ -84,10 +86,11 @@ export class RawSocket {
 
   /** Something was read. */
   read(chunk: Buffer): void {
-    const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+    const bytes = this.#parts.length === 0 ? chunk : this.#join(chunk);
+    if (bytes === undefined) return;
     const from = this.#isUpgraded ? 0 : this.#upgrade(bytes);
     const at = this.#isUpgraded ? this.#walk(bytes, from) : from;
-    this.#rest = at < bytes.byteLength ? bytes.subarray(at) : undefined;
+    if (at < bytes.byteLength) this.#parts.push(bytes.subarray(at));
   }
 
   /** The connection is no more. */
@@ -96,6 +99,16 @@ export class RawSocket {
     this.#ended.resolve();
     this.#opened.reject(new Error(`Cannot open socket ${this.index} as it was closed`));
     if (this.#isUpgraded) this.#listener.closed?.(this);
+  }
+
+  /** What was read before and this, once as much is there as is known to come. */
+  #join(chunk: Buffer): Buffer | undefined {
+    this.#parts.push(chunk);
+    this.#lacking -= chunk.byteLength;
+    if (this.#lacking > 0) return undefined;
+    const bytes = Buffer.concat(this.#parts);
+    this.#parts = [];
+    return bytes;
   }
 
   /** Reads the answer to the handshake. Answers where frames begin. */
@@ -118,7 +131,10 @@ export class RawSocket {
       const from = at + (short < 126 ? 2 : short === 126 ? 4 : 10);
       if (from > size) break;
       const to = from + (short < 126 ? short : lengthAt(bytes, at + 2, from));
-      if (to > size) break;
+      if (to > size) {
+        this.#lacking = to - size;
+        break;
+      }
       this.#take((bytes[at] ?? 0) & 0x0f, bytes, from, to);
       at = to;
     }

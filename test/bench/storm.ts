@@ -9,6 +9,8 @@ import { number } from "./report.ts";
 import { cpuMicrosOf, Subject } from "./subject.ts";
 
 const ROOM = "hall";
+const SIZES = [1_000, 10_000];
+const SIZES_SHORT = [200];
 const IDS_AT_ONCE = 5_000;
 const QUIET_MS = 2_000;
 /** How long after its loss somebody is told to be gone who is not back, and for how long after that it is listened. */
@@ -77,7 +79,6 @@ interface Window {
 interface Extent {
   readonly people: number;
   readonly times: number;
-  readonly storms: readonly Storm[];
   readonly quietMs: number;
   /** For how long after the cut it is listened who is told to be gone. */
   readonly listenMs: number;
@@ -88,27 +89,26 @@ export const STORM: Bench = {
   name: "storm",
   work: "Everybody loses the connection at the same moment, without a close frame, and comes back at once, as the client in core does after a connection that has worked. Meanwhile somebody else asks for presence by requests.",
   run: async ({ isShort }) => {
-    const extent: Extent = isShort
-      ? { people: 200, times: 1, storms: STORMS, quietMs: 200, listenMs: 0 }
-      : {
-          people: 10_000,
-          times: 3,
-          storms: STORMS,
-          quietMs: QUIET_MS,
-          listenMs: GRACE_MS + AFTER_GRACE_MS,
-        };
-    const { figures, ratios, hello } = await stormsOver(extent);
-    const control = await bareStorms(extent, hello);
+    const figures: Figure[] = [];
+    const ratios: Ratio[] = [];
+    for (const people of isShort ? SIZES_SHORT : SIZES) {
+      const extent: Extent = isShort
+        ? { people, times: 1, quietMs: 200, listenMs: 0 }
+        : { people, times: 3, quietMs: QUIET_MS, listenMs: GRACE_MS + AFTER_GRACE_MS };
+      const storms = await stormsOver(extent);
+      figures.push(...storms.figures, ...(await bareStorms(extent, storms.hello)));
+      ratios.push(...storms.ratios);
+    }
     return {
       settings: [
-        `${number(extent.people)} people of one tenant and room, a stream each; one more, who is not cut, hears everybody's presence`,
+        "everybody is of one tenant and room, with a stream each; one more, who is not cut, hears everybody's presence",
         "Porchlight as shipped, but for the rate limit of requests, which is off; who comes back names the position up to which they have heard everything; whoever fails tries again after up to 1, 2, 4 … 30 s, at random",
         "back: has had hello, or what is named; failed: handshakes that came to nothing",
         "REST: a process of its own asks 100 times a second for the presence of five people, on eight open connections; each is timed from when it was due",
         "presence frames: those that tell anybody of somebody else, from the cut until a second after the grace of 10 s; after each storm everybody has to be online and have heard each message once",
         "bare Bun.serve: says the same hello and subscribes to three topics, without authentication and replay; its answer to REST is a constant",
       ],
-      figures: [...figures, ...control],
+      figures,
       ratios,
     };
   },
@@ -117,14 +117,11 @@ export const STORM: Bench = {
 async function stormsOver(
   extent: Extent,
 ): Promise<{ figures: Figure[]; ratios: Ratio[]; hello: string }> {
-  const { people, times, storms } = extent;
+  const { people, times } = extent;
   await using subject = await Subject.porchlight();
   await fill(subject, company(people + 1, [ROOM]));
-  const watcher = await Herd.come(subject.url, 1, {
-    ...PLAIN,
-    target: () => streamTarget(people, { presence: "none" }),
-  });
-  const herd = await Herd.come(subject.url, people, PLAIN);
+  const watcher = await Herd.come(subject.url, { first: people, people: 1 }, PLAIN);
+  const herd = await Herd.come(subject.url, { first: 0, people }, PLAIN);
   const subscribe = JSON.stringify(SUBSCRIPTION);
   watcher.say(subscribe);
   const ids = Array.from({ length: 5 }, (_, index) => personOf(index)).join(",");
@@ -136,7 +133,7 @@ async function stormsOver(
   });
   const figures: Figure[] = [];
   const ratios: Ratio[] = [];
-  for (const storm of storms) {
+  for (const storm of STORMS) {
     const windows: Window[] = [];
     for (let time = 0; time < times; time += 1) {
       herd.presenceFrames = watcher.presenceFrames = herd.messages = 0;
@@ -160,7 +157,7 @@ async function stormsOver(
 async function bareStorms(extent: Extent, hello: string): Promise<Figure[]> {
   const { people, times } = extent;
   await using subject = await Subject.bare("stream.ts", { BENCH_HELLO: hello });
-  const herd = await Herd.come(subject.url, people, BARE_STORM.manner);
+  const herd = await Herd.come(subject.url, { first: 0, people }, BARE_STORM.manner);
   await using probing = await Probing.start({ url: subject.url, path: "/", headers: {} });
   const windows: Window[] = [];
   const quiet = { ...extent, listenMs: 0 };
