@@ -1,9 +1,12 @@
+import { AWARENESS } from "./awareness.ts";
 import type { Bench } from "./bench.ts";
+import { CLUSTER } from "./cluster.ts";
 import { FAN_OUT } from "./fan-out.ts";
 import { IDLE } from "./idle.ts";
 import { PRESENCE } from "./presence.ts";
 import { ROOM_STATE } from "./room-state.ts";
 import { RULES } from "./rules.ts";
+import { SLO } from "./slo.ts";
 import { STORM } from "./storm.ts";
 import { WRITES } from "./writes.ts";
 
@@ -15,5 +18,8 @@ export const BENCHES: readonly Bench[] = [
   PRESENCE,
   ROOM_STATE,
   WRITES,
+  AWARENESS,
+  CLUSTER,
+  SLO,
   RULES,
 ];
