@@ -6,7 +6,8 @@ import { bareTarget, company, personOf, streamTarget } from "./company.ts";
 import { type Dialect, Hall } from "./hall.ts";
 import { fill, TENANT } from "./people.ts";
 import { number } from "./report.ts";
-import { cpuMicrosOf, Subject } from "./subject.ts";
+import { Subject } from "./subject.ts";
+import { fineCpuMicrosOf } from "./vital-signs.ts";
 import { inTurns, planOf } from "./windows.ts";
 
 const ROOM = "hall";
@@ -95,13 +96,13 @@ async function windowOf(
 ): Promise<Window> {
   hall.start(depth);
   const [from, delivered] = [now(), hall.delivered];
-  const [server, generator] = [subject.cpuMicros, cpuMicrosOf()];
+  const [server, generator] = [fineCpuMicrosOf(subject.pid), fineCpuMicrosOf(process.pid)];
   await pass(windowMs);
   const window = {
     delivered: hall.delivered - delivered,
     seconds: (now() - from) / 1_000,
-    serverMicros: subject.cpuMicros - server,
-    generatorMicros: cpuMicrosOf() - generator,
+    serverMicros: fineCpuMicrosOf(subject.pid) - server,
+    generatorMicros: fineCpuMicrosOf(process.pid) - generator,
   };
   await hall.settle();
   return window;

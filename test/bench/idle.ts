@@ -37,7 +37,7 @@ const WHOLE: Extent = {
   windows: 5,
 };
 const SHORT: Extent = {
-  sizes: [200],
+  sizes: [500],
   inRooms: 100,
   times: 1,
   asleep: 100,
@@ -169,12 +169,10 @@ async function furtherRooms({ inRooms, times }: Extent): Promise<Part> {
   });
   const [subject, control] = [figure("porchlight"), figure("bare")];
   const { at, what, windows } = subject;
+  // A ratio of two differences would say nothing: so little is between them.
   return {
     figures: [subject, control],
-    ratios: [
-      { at, what, to: undefined, windows, target: { is: "at most", value: 0.2 } },
-      ratioOf({ at, what, target: undefined }, subject, control),
-    ],
+    ratios: [{ at, what, to: undefined, windows, target: { is: "at most", value: 0.2 } }],
   };
 }
 

@@ -6,7 +6,8 @@ import { Herd, type Manner } from "./herd.ts";
 import { fill, headersOf } from "./people.ts";
 import { Probing } from "./probing.ts";
 import { number } from "./report.ts";
-import { cpuMicrosOf, Subject } from "./subject.ts";
+import { Subject } from "./subject.ts";
+import { fineCpuMicrosOf } from "./vital-signs.ts";
 
 const ROOM = "hall";
 const SIZES = [1_000, 10_000];
@@ -177,12 +178,12 @@ async function blow(
   const quiet = await probing.end();
   probing.begin();
   const from = now();
-  const [server, generator] = [subject.cpuMicros, cpuMicrosOf()];
+  const [server, generator] = [fineCpuMicrosOf(subject.pid), fineCpuMicrosOf(process.pid)];
   herd.cut(by);
   if (misses) await sayIn(subject);
   const { backMs, failures } = await herd.return(manner);
-  const serverMicros = subject.cpuMicros - server;
-  const generatorShare = (cpuMicrosOf() - generator) / (now() - from) / 10;
+  const serverMicros = fineCpuMicrosOf(subject.pid) - server;
+  const generatorShare = (fineCpuMicrosOf(process.pid) - generator) / (now() - from) / 10;
   const meanwhile = await probing.end();
   await pass(Math.max(0, from + extent.listenMs - now()));
   return {
