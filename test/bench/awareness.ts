@@ -143,9 +143,10 @@ function isMany({ senders }: Load): boolean {
   return senders >= MANY_SENDERS;
 }
 
-/** What the runtime alone does is seen where nobody repeats anything. */
-function othersOf({ isEchoing }: Load): readonly Contender[] {
-  return isEchoing ? OTHERS : [...OTHERS, ON_BUN];
+/** What the runtime alone does is seen where nobody repeats anything, and one that is far beyond what it can take is enough. */
+function othersOf(load: Load): readonly Contender[] {
+  if (!load.isEchoing) return [...OTHERS, ON_BUN];
+  return isMany(load) ? [HOCUSPOCUS, Y_WEBSOCKET] : OTHERS;
 }
 
 /** Sees to it that no server takes anybody for gone while others have their turn. */
