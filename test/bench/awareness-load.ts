@@ -91,6 +91,8 @@ export class Crowd implements Disposable {
   readonly #phases: readonly number[];
   /** How many have not heard the last of how many. */
   #behind = 0;
+  /** How many pings are not answered. */
+  #pings = 0;
   #wake = (): void => undefined;
   #lost: string | undefined;
 
@@ -139,17 +141,14 @@ export class Crowd implements Disposable {
     }
   }
 
-  /** Resolves when everybody has heard the last that everybody said. */
+  /**
+   * Resolves when everybody has heard the last that everybody said, and the server has read whatever was sent to it: what
+   * it had to do for this crowd is done.
+   */
   async settled(): Promise<void> {
-    const settling = new Promise<void>((resolve) => {
-      this.#wake = () => {
-        if (this.#behind === 0 || this.#lost !== undefined) resolve();
-      };
-      this.#wake();
-    });
     const isSettled = await within(
       SETTLES_WITHIN_MS,
-      settling.then(() => true),
+      this.#until(() => this.#behind === 0).then(() => this.#answered()),
     );
     if (this.#lost !== undefined) throw new Error(`Cannot go on: ${this.#lost}`);
     if (isSettled !== true)
@@ -161,6 +160,24 @@ export class Crowd implements Disposable {
   [Symbol.dispose](): void {
     this.#lost = "the crowd has gone";
     for (const { socket } of this.#clients) socket?.terminate();
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = () => {
+        if (holds() || this.#lost !== undefined) resolve();
+      };
+      this.#wake();
+    });
+  }
+
+  /** Resolves when a ping of everybody is answered: messages of a connection are read in order. */
+  async #answered(): Promise<true> {
+    this.#pings = this.#clients.length;
+    for (const client of this.#clients)
+      this.#write(client, frameBytes({ opcode: OPCODE.ping, payload: "" }));
+    await this.#until(() => this.#pings === 0);
+    return true;
   }
 
   async #open(index: number): Promise<void> {
@@ -251,10 +268,6 @@ export class Crowd implements Disposable {
     }
     client.rest = at < bytes.byteLength ? bytes.slice(at) : undefined;
     this.#writeEchoes(client);
-    this.#wakeIfSettled();
-  }
-
-  #wakeIfSettled(): void {
     if (this.#behind === 0) this.#wake();
   }
 
@@ -278,6 +291,7 @@ export class Crowd implements Disposable {
       this.#lose(client, `it was closed by frame ${bytes.slice(from, to)}`);
     if (opcode === OPCODE.ping)
       this.#write(client, frameBytes({ opcode: OPCODE.pong, payload: bytes.slice(from, to) }));
+    if (opcode === OPCODE.pong) this.#pings -= 1;
     const start = from + this.#door.prefix.byteLength;
     if (opcode === OPCODE.binary && bytes[start] === MESSAGE.awareness)
       this.#takeEntries(client, bytes, { opcode, from, to }, start);
