@@ -21,6 +21,8 @@ interface Extent {
   /** Of how many people each is in further rooms. */
   readonly inRooms: number;
   readonly times: number;
+  /** How often 100 sockets come and go before a server counts as empty. */
+  readonly warmUps: number;
   readonly asleep: number;
   readonly heartbeatMs: number;
   readonly windowMs: number;
@@ -31,6 +33,7 @@ const WHOLE: Extent = {
   sizes: [1_000, 5_000, 10_000],
   inRooms: 5_000,
   times: 3,
+  warmUps: 10,
   asleep: 10_000,
   heartbeatMs: 30_000,
   windowMs: 6_000,
@@ -40,6 +43,7 @@ const SHORT: Extent = {
   sizes: [500],
   inRooms: 100,
   times: 1,
+  warmUps: 1,
   asleep: 100,
   heartbeatMs: 300,
   windowMs: 300,
@@ -57,7 +61,7 @@ export const IDLE: Bench = {
     const life = await signsOfLife(extent);
     return {
       settings: [
-        "resident memory above that of the empty server, which has had and lost 1,000 sockets, 100 at a time; both after two collections, for which a module beside the server is asked. Each run is a new process; Porchlight's has its database filled by an earlier one",
+        `resident memory above that of the empty server, which has had and lost ${extent.warmUps} times 100 sockets; both after two collections, for which a module beside the server is asked. Each run is a new process; Porchlight's has its database filled by an earlier one`,
         "each socket: its tenant's events and presence, and one room (three topics); it has said one heartbeat",
         `further rooms: the weight of ${number(extent.inRooms)} sockets in ${1 + FURTHER.length} rooms, less that in one, for each further room`,
         "kernel: growth of Slab for both ends of a connection, which are both on this machine",
@@ -95,14 +99,16 @@ function weighings(
   filled: Filled,
   people: number,
   rooms: readonly string[],
+  warmUps: number,
 ): Readonly<Record<Name, Weighing>> {
   const target = (index: number): string => streamTarget(index, { presence: "none" });
   return {
-    porchlight: { start: filled.start, target, people },
+    porchlight: { start: filled.start, target, people, warmUps },
     bare: {
       start: (env) => Subject.bare("stream.ts", env),
       target: (index) => bareTarget(index, rooms),
       people,
+      warmUps,
     },
   };
 }
@@ -120,13 +126,13 @@ async function weighBoth(
   return weights;
 }
 
-async function memoryOf({ sizes, times }: Extent): Promise<Part> {
+async function memoryOf({ sizes, times, warmUps }: Extent): Promise<Part> {
   using filled = await Filled.of(Math.max(...sizes), [ROOM]);
   const figures: Figure[] = [];
   const ratios: Ratio[] = [];
   for (const size of sizes) {
     const where = `${number(size)} sockets`;
-    const weights = await weighBoth(weighings(filled, size, [ROOM]), times);
+    const weights = await weighBoth(weighings(filled, size, [ROOM], warmUps), times);
     const figure = (name: Name, what: string, of: (weight: Weight) => number): Figure => {
       return { at: where, of: NAMES[name], what, windows: weights[name].map(of) };
     };
@@ -152,12 +158,12 @@ function residentRatios(where: string, subject: Figure, control: Figure): Ratio[
   ];
 }
 
-async function furtherRooms({ inRooms, times }: Extent): Promise<Part> {
+async function furtherRooms({ inRooms, times, warmUps }: Extent): Promise<Part> {
   const rooms = [ROOM, ...FURTHER];
   using few = await Filled.of(inRooms, [ROOM]);
   using many = await Filled.of(inRooms, rooms);
-  const withOne = await weighBoth(weighings(few, inRooms, [ROOM]), times);
-  const withAll = await weighBoth(weighings(many, inRooms, rooms), times);
+  const withOne = await weighBoth(weighings(few, inRooms, [ROOM], warmUps), times);
+  const withAll = await weighBoth(weighings(many, inRooms, rooms, warmUps), times);
   const figure = (name: Name): Figure => ({
     at: `${number(inRooms)} sockets in ${rooms.length} rooms`,
     of: NAMES[name],

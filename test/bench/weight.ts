@@ -5,8 +5,8 @@ import { openSockets, type RawSocket } from "./raw-sockets.ts";
 import { type Subject, slabKib } from "./subject.ts";
 import { descriptorsOf } from "./vital-signs.ts";
 
-/** Sockets that come and go again before a server counts as empty, so many times over: its code is warm then, and its heap small. */
-const WARM_UP = { sockets: 100, times: 10 };
+/** Sockets that come and go again at once before a server counts as empty. */
+const WARM_UP = 100;
 /** What is no longer needed is given back to the kernel a moment after a collection. */
 const SETTLE_MS = 300;
 
@@ -25,16 +25,18 @@ export interface Weighing {
   readonly start: (env: Readonly<Record<string, string>>) => Promise<Subject>;
   readonly target: (index: number) => string;
   readonly people: number;
+  /** How often sockets come and go before: the code of the server is warm then, and its heap small. */
+  readonly warmUps: number;
 }
 
 /** Weighs sockets that have subscribed to everybody's presence and said once that they are there. */
-export async function weigh({ start, target, people }: Weighing): Promise<Weight> {
+export async function weigh({ start, target, people, warmUps }: Weighing): Promise<Weight> {
   using folder = temporaryFolder();
   const collection = new Collection(folder.path);
   await using subject = await start(collection.env);
   const crowd = new Crowd(subject.url, target);
-  for (let time = 0; time < WARM_UP.times; time += 1) {
-    await crowd.come(Math.min(WARM_UP.sockets, people));
+  for (let time = 0; time < warmUps; time += 1) {
+    await crowd.come(Math.min(WARM_UP, people));
     await crowd.go();
   }
   const empty = await stateOf(subject, collection);
