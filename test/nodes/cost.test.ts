@@ -3,8 +3,9 @@ import { type Crossings, commandsOf, cross, Passage } from "../support/crossing.
 import { NodeFleet, Watcher } from "../support/fleet.ts";
 import type { StreamClient } from "../support/stream.ts";
 
-const PEOPLE = 50;
-const ROUNDS = 6;
+/** So many that nobody changes twice in `coalesce_ms`, however quick the machine. */
+const PEOPLE = 300;
+const ROUNDS = 2;
 /** Of a change that is told on the other node, against what Redis needs to pass on a text: that of the contract. */
 const RATIO_MAX = 3;
 const TIMEOUT_MS = 60_000;
