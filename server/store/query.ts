@@ -43,16 +43,16 @@ export function statement<P extends { readonly [K in keyof P]: Bindable }>() {
 export function* all<P extends { readonly [K in keyof P]: Bindable }, R>(
   call: Statement<P, R>,
   values: P,
-): Program<readonly R[]> {
+): Program<readonly Readonly<R>[]> {
   // The driver answers the rows of the statement that was yielded.
-  return (yield { statement: call as Call["statement"], values }) as readonly R[];
+  return (yield { statement: call as Call["statement"], values }) as readonly Readonly<R>[];
 }
 
 /** Runs a statement and answers its first row, if there is one. */
 export function* one<P extends { readonly [K in keyof P]: Bindable }, R>(
   call: Statement<P, R>,
   values: P,
-): Program<R | undefined> {
+): Program<Readonly<R> | undefined> {
   const [row] = yield* all(call, values);
   return row;
 }

@@ -9,6 +9,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { type SqlDatabase, unavailable } from "./database.ts";
+import { Memo, type Memorable } from "./memo.ts";
 import { type Call, compile, type Program } from "./query.ts";
 import { MIGRATIONS, type Tables } from "./schema.ts";
 
@@ -25,7 +26,13 @@ const OPEN_WITHIN_MS = 5_000;
 const BUSY_TRIES = 50;
 const BUSY_RETRY_MS = 100;
 
-type Prepared = (values: Call["values"]) => readonly unknown[];
+interface Prepared extends Memorable {
+  readonly bind: (values: Call["values"]) => readonly unknown[];
+  readonly run: (bound: readonly unknown[]) => readonly unknown[];
+}
+
+/** Runs a statement, or knows what it would answer. */
+type Ask = (statement: Prepared, bound: readonly unknown[]) => readonly unknown[];
 
 /**
  * Opens a database file, or `:memory:`, and brings its tables up to date.
@@ -41,7 +48,12 @@ export function openSqlite(
   db.pragma("synchronous = FULL");
   db.pragma("busy_timeout = 0");
   const { timer } = systemClock();
-  const answer = programsOn(db);
+  const memo = new Memo();
+  const answer = programsOn(db, memo);
+  /** Changes when another connection, and so another process, has committed something. */
+  const dataVersion = db.prepare("pragma data_version").pluck();
+  let version: unknown;
+  let hasLooked = false;
   const begin = db.prepare("begin");
   const beginImmediate = db.prepare("begin immediate");
   const commit = db.prepare("commit");
@@ -50,6 +62,21 @@ export function openSqlite(
   const release = db.prepare("release job");
   const rollbackTo = db.prepare("rollback to job");
   let queue: Job[] = [];
+
+  /**
+   * Looks whether another process has written, once a turn of the event loop:
+   * who asks for something because of what was written there is heard in a later one.
+   */
+  function lookAround(): void {
+    if (hasLooked) return;
+    hasLooked = true;
+    setImmediate(() => {
+      hasLooked = false;
+    });
+    const current = dataVersion.get();
+    if (current !== version) memo.clear();
+    version = current;
+  }
 
   function flush(tries = 1): void {
     if (queue.length === 0) return;
@@ -100,15 +127,18 @@ export function openSqlite(
 
   return {
     async read(program) {
+      let isBegun = false;
+      const ask: Ask = (statement, bound) =>
+        memo.rows(statement, bound, () => {
+          if (!isBegun) reach(() => begin.run());
+          isBegun = true;
+          return statement.run(bound);
+        });
+      reach(lookAround);
       try {
-        begin.run();
-      } catch (cause) {
-        throw unavailable(cause);
-      }
-      try {
-        return answer(program);
+        return answer(program, ask);
       } finally {
-        commit.run();
+        if (isBegun) commit.run();
       }
     },
     // Whoever writes to a file has all of it: the scope makes no difference.
@@ -133,7 +163,7 @@ export function openSqlite(
         return { read: async (program) => answer(program), close: async () => undefined };
       const reader = new Database(file, { readonly: true, timeout: OPEN_WITHIN_MS });
       reader.exec("begin");
-      const answerThen = programsOn(reader);
+      const answerThen = programsOn(reader, new Memo());
       return {
         read: async (program) => answerThen(program),
         close: async () => void reader.close(),
@@ -143,6 +173,7 @@ export function openSqlite(
       if (!db.open) return;
       db.pragma(`busy_timeout = ${OPEN_WITHIN_MS}`);
       flush(BUSY_TRIES);
+      memo.clear();
       db.close();
     },
   };
@@ -190,29 +221,38 @@ function writeAhead(db: Database.Database): void {
   }
 }
 
-/** Runs programs on a connection, each statement prepared once. */
-function programsOn(db: Database.Database): <T>(program: Program<T>) => T {
+/** Runs programs on a connection, each statement prepared once; by asking the database, unless something else is to. */
+function programsOn(db: Database.Database, memo: Memo): <T>(program: Program<T>, ask?: Ask) => T {
   const prepared = new Map<Call["statement"], Prepared>();
-  const call = ({ statement, values }: Call): readonly unknown[] => {
-    const run = prepared.get(statement) ?? prepare(db, statement);
-    prepared.set(statement, run);
-    return run(values);
+  const find = (statement: Call["statement"]): Prepared => {
+    const ready = prepared.get(statement) ?? prepare(db, statement, memo);
+    prepared.set(statement, ready);
+    return ready;
   };
-  return (program) => {
+  return (program, ask = (statement, bound) => statement.run(bound)) => {
     let step = program.next();
-    while (!step.done) step = program.next(call(step.value));
+    while (!step.done) {
+      const { statement, values } = step.value;
+      const ready = find(statement);
+      step = program.next(ask(ready, ready.bind(values)));
+    }
     return step.value;
   };
 }
 
-function prepare(db: Database.Database, statement: Call["statement"]): Prepared {
+function prepare(db: Database.Database, statement: Call["statement"], memo: Memo): Prepared {
   const { sql, names } = compile(dialect, statement);
   const ready = db.prepare<unknown[], unknown>(sql);
-  const bind = (values: Call["values"]): unknown[] => names.map((name) => bindable(values[name]));
-  if (ready.reader) return (values) => ready.all(...bind(values));
-  return (values) => {
-    ready.run(...bind(values));
-    return [];
+  const memorable = memo.statement(sql);
+  return {
+    ...memorable,
+    bind: (values) => names.map((name) => bindable(values[name])),
+    run(bound) {
+      if (!ready.readonly) memo.written(memorable);
+      if (ready.reader) return ready.all(...bound);
+      ready.run(...bound);
+      return [];
+    },
   };
 }
 
@@ -234,6 +274,15 @@ function migrate(db: Database.Database): void {
     db.pragma(`user_version = ${MIGRATIONS.length}`);
   });
   upgrade.immediate();
+}
+
+/** Does what takes a database that can be reached. */
+function reach(act: () => void): void {
+  try {
+    act();
+  } catch (cause) {
+    throw unavailable(cause);
+  }
 }
 
 /** A fault of the disk or of another process's lock is no fault of the program that met it. */

@@ -2,13 +2,22 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CodedError } from "@porchlight/core";
-import { openStore, type Replayed, type StoreOptions } from "@porchlight/server/store";
+import {
+  openStore,
+  type PersonKey,
+  type Replayed,
+  type RoomKey,
+  type Store,
+  type StoreOptions,
+} from "@porchlight/server/store";
 import Database from "better-sqlite3";
+import fc from "fast-check";
 import { Child } from "../../support/child.ts";
 import { temporaryFolder } from "../../support/process.ts";
+import { trials } from "../../support/runs.ts";
 import { TestServer } from "../../support/server.ts";
 import { sqliteDatabase, TestDirectory } from "../../support/sqlite.ts";
-import { NOW, TestStore } from "../../support/store.ts";
+import { EVERYTHING, NOW, TestStore } from "../../support/store.ts";
 
 const LOBBY = { tenant_id: "acme", room_id: "lobby" } as const;
 const MEMBERS = 2_000;
@@ -307,9 +316,9 @@ describe("Store, on SQLite", () => {
     const large = await snapshotTrace({ members: MEMBERS, rooms: ROOMS });
     expect(large.members).toBe(MEMBERS);
     expect(large.statements).toEqual(small.statements);
-    expect(large.statements.at(0)).toBe("begin");
+    expect(large.statements.slice(0, 2)).toEqual(["pragma data_version", "begin"]);
     expect(large.statements.at(-1)).toBe("commit");
-    const reads = large.statements.slice(1, -1);
+    const reads = large.statements.slice(2, -1);
     expect(reads.filter((sql) => !sql.startsWith("select "))).toEqual([]);
     expect(reads.length).toBeLessThanOrEqual(12);
     expect(large.plans).toEqual(small.plans);
@@ -321,6 +330,133 @@ describe("Store, on SQLite", () => {
     for (const plan of ofRoom) expect(plan).toMatch(/\broom_id=\?/);
   });
 });
+
+describe("what has been read", () => {
+  test("is known without asking again, until a table is written that it was read from", async () => {
+    const trace: string[] = [];
+    await using t = await TestStore.on(sqliteDatabase, { trace: (sql) => void trace.push(sql) });
+    await t.room("lobby", ["ann", "bob"]);
+    const read = async (): Promise<readonly string[]> => {
+      trace.length = 0;
+      await t.store.room(LOBBY, "ann", ["members"]);
+      await t.store.token("nobody's");
+      return trace.filter((sql) => sql.startsWith("select"));
+    };
+    const asked = await read();
+    expect(asked.length).toBeGreaterThan(4);
+    expect(await read()).toEqual([]);
+    await t.store.updatePreferences(personCalled("ann"), { locale: "nl" }, NOW);
+    const again = await read();
+    expect(again.length).toBeGreaterThan(0);
+    for (const sql of again) expect(sql).toMatch(/"(preferences|tenants)"/);
+    expect(await read()).toEqual([]);
+  });
+
+  test("is asked for anew when another process has written", async () => {
+    using directory = new TestDirectory();
+    const file = directory.file("shared.db");
+    const store = await openStore(options(file));
+    const ann = { tenant_id: "acme", participant_id: "ann" };
+    await store.putTenant("acme", {});
+    await store.putParticipant(ann, {}, NOW);
+    await store.addToken({ token_id: "tok-1", hash: "hash-1", ...ann }, NOW);
+    expect(await store.token("hash-1")).toMatchObject(ann);
+    using other = new Look(file);
+    other.db.exec("delete from tokens");
+    await nextTurn();
+    expect(await store.token("hash-1")).toBeUndefined();
+    await store.close();
+  });
+
+  test("is gone when what was written is taken back: a failed write is no news, and hides none", async () => {
+    await using t = await TestStore.on(sqliteDatabase);
+    await t.people(["ann"]);
+    const ann = { tenant_id: "acme", participant_id: "ann" };
+    await t.store.addToken({ token_id: "tok-1", hash: "hash-1", ...ann }, NOW);
+    const failing = t.store.addToken({ token_id: "tok-2", hash: "hash-1", ...ann }, NOW);
+    await expect(failing).rejects.toThrow("its name or its hash is taken");
+    expect(await t.store.token("hash-1")).toMatchObject({ token_id: "tok-1" });
+    expect([...(await t.store.knownTokens(["tok-1", "tok-2"]))]).toEqual(["tok-1"]);
+  });
+
+  test("is always what a store would answer that has read nothing before", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyDeed, { maxLength: 25 }), async (deeds) => {
+        using directory = new TestDirectory();
+        const file = directory.file("known.db");
+        const store = await openStore(options(file));
+        await store.putTenant("acme", {});
+        for (const deed of deeds) {
+          await deed(store).catch(() => undefined);
+          const fresh = await openStore(options(file));
+          expect(await everythingOf(store)).toEqual(await everythingOf(fresh));
+          await fresh.close();
+        }
+        await store.close();
+      }),
+      trials(15),
+    );
+  });
+});
+
+const DEEDS = {
+  comes: (store, person) => store.putParticipant(person, { roles: [person.participant_id] }, NOW),
+  goes: (store, person) => store.deleteParticipant(person, NOW),
+  "is given a token": (store, person) =>
+    store.addToken({ ...person, token_id: tokenOf(person), hash: tokenOf(person) }, NOW),
+  "loses a token": (store, person) => store.deleteToken(tokenOf(person), undefined),
+  prefers: (store, person) => store.updatePreferences(person, { locale: "nl" }, NOW),
+  "opens a room": (store, _person, room) => store.putRoom(room, {}, NOW),
+  "ends a room": (store, _person, room) => store.deleteRoom(room, NOW),
+  joins: (store, person, room) => store.putMember({ ...room, ...person }, {}, NOW),
+  leaves: (store, person, room) =>
+    store.putMember({ ...room, ...person }, { membership: "leave" }, NOW),
+  says: (store, { participant_id: sender_id }, room) =>
+    store.appendEvent(room, { sender_id, content: {} }, NOW),
+} satisfies Record<string, (store: Store, person: PersonKey, room: RoomKey) => Promise<unknown>>;
+
+type Deed = (store: Store) => Promise<unknown>;
+
+/** Something that changes what can be read. */
+const anyDeed: fc.Arbitrary<Deed> = fc
+  .record({
+    what: fc.constantFrom(...(Object.keys(DEEDS) as (keyof typeof DEEDS)[])),
+    id: fc.constantFrom("ann", "bob"),
+    room_id: fc.constantFrom("lobby", "attic"),
+  })
+  .map(
+    ({ what, id, room_id }) =>
+      (store) =>
+        DEEDS[what](store, personCalled(id), { tenant_id: "acme", room_id }),
+  );
+
+function personCalled(participant_id: string): PersonKey {
+  return { tenant_id: "acme", participant_id };
+}
+
+function tokenOf({ participant_id }: PersonKey): string {
+  return `token-${participant_id}`;
+}
+
+/** Whatever a store answers of these people and rooms. */
+async function everythingOf(store: Store): Promise<unknown> {
+  const people = ["ann", "bob"].map(personCalled);
+  const rooms = ["lobby", "attic"].map((room_id) => ({ tenant_id: "acme", room_id }));
+  return Promise.all([
+    store.position("acme"),
+    store.presenceFacts(),
+    ...people.flatMap(({ participant_id: id, tenant_id }) => [
+      store.token(tokenOf(personCalled(id))),
+      store.profile({ participant_id: id, tenant_id }),
+      store.roomsOf({ participant_id: id, tenant_id }),
+      ...rooms.map((room) => store.room(room, id, EVERYTHING).catch(() => "refused")),
+    ]),
+  ]);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 describe("what is due, and whom a message notifies", () => {
   test("is found by an index, not looked for among all there is", async () => {
