@@ -196,7 +196,7 @@ export class Hub {
 
   /** Whether a person has a stream open here. */
   hasStream({ tenant_id, participant_id }: PersonKey): boolean {
-    return this.#streams.of(tenant_id, participant_id).size > 0;
+    return this.#streams.has(tenant_id, participant_id);
   }
 
   /** Whether anybody of a tenant is connected here. */

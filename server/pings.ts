@@ -2,6 +2,9 @@ import { DeadlineQueue, type Due } from "@porchlight/core";
 import { Alarm, type Clock } from "@porchlight/core/clock";
 import type { Connection } from "./hub.ts";
 
+/** Sockets are asked together that are to be asked within so long, each this much later at most. */
+const TOGETHER_MS = 250;
+
 interface Pinged extends Due {
   readonly connection: Connection;
   /** Pings since the last sign of life. */
@@ -74,7 +77,8 @@ export class Pings {
   }
 
   #schedule(pinged: Pinged): void {
-    const pingAt = this.#clock.elapsed() + this.#pingMs;
+    const dueAt = this.#clock.elapsed() + this.#pingMs;
+    const pingAt = Math.ceil(dueAt / TOGETHER_MS) * TOGETHER_MS;
     this.#deadlines.set(pinged, Math.min(pingAt, pinged.connection.expires_at ?? pingAt));
     this.#alarm.by(this.#deadlines.nextAt());
   }

@@ -32,7 +32,7 @@ export interface Upgrade<Q> {
  * is answered as a refusal, and the connection stays one of HTTP.
  */
 export function socketEndpoint<Q>(
-  { shell, hub }: Pick<Deps, "shell" | "hub">,
+  { shell, hub, turns }: Pick<Deps, "shell" | "hub" | "turns">,
   about: { readonly path: string; readonly query: Schema<Q> },
   open: (upgrade: Upgrade<Q>) => Promise<Socket>,
 ): (context: Context) => Promise<Response | undefined> {
@@ -48,7 +48,9 @@ export function socketEndpoint<Q>(
       const headers: Record<string, string> = offered.includes(SUBPROTOCOL)
         ? { "sec-websocket-protocol": SUBPROTOCOL }
         : {};
-      await shell.together?.caughtUp();
+      if (shell.together !== undefined) await shell.together.caughtUp();
+      // Thousands may come back at once: who asks for something meanwhile is answered in between.
+      await turns.next();
       const data = await open({ query, params, token: tokenOf(request, url, offered) });
       if (server) hub.publishThrough(server);
       if (server?.upgrade(request, { data, headers })) return undefined;

@@ -53,9 +53,9 @@ export class Waiters {
     { until, signal }: Patience,
   ): Promise<boolean> {
     if (this.#isStopped || signal.aborted) return Promise.resolve(false);
-    const waiting = this.#byPerson.of(tenant_id, participant_id);
+    const waiting = [...this.#byPerson.of(tenant_id, participant_id)];
     const [oldest] = waiting;
-    if (oldest !== undefined && waiting.size >= this.#most) this.#end(oldest, false);
+    if (oldest !== undefined && waiting.length >= this.#most) this.#end(oldest, false);
     return new Promise((resolve) => {
       const hangUp = (): void => this.#end(waiter, false);
       const answer = (isWoken: boolean): void => {
