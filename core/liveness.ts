@@ -204,6 +204,11 @@ export class LivenessRegister {
       : this.told(participantId);
   }
 
+  /** See {@link PresenceRegister.tellings}. */
+  get tellings(): number {
+    return this.#presence.tellings;
+  }
+
   /** What others were last told of a person; `offline` of whoever is unknown. */
   told(participantId: string): VisibleState {
     return this.#presence.told(participantId);

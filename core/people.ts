@@ -40,6 +40,7 @@ export class People {
   readonly #people = new Map<string, PersonEntry>();
   readonly #deadlines = new DeadlineQueue<PersonEntry>();
   #serials = 0;
+  #tellings = 0;
 
   constructor(rules: PresenceRules) {
     this.rules = rules;
@@ -47,6 +48,11 @@ export class People {
 
   get size(): number {
     return this.#people.size;
+  }
+
+  /** Grows whenever what others are shown of somebody may have changed. */
+  get tellings(): number {
+    return this.#tellings;
   }
 
   all(): Iterable<PersonEntry> {
@@ -124,6 +130,7 @@ export class People {
 
   /** Takes a person for what they are, of which others were told before. */
   resume(person: PersonEntry, now: number): void {
+    this.#tellings += 1;
     const next = dropEnded(person, now, this.rules);
     person.effective = effectiveState(person, now, this.rules);
     this.#schedule(person, visibleState(person, now, this.rules), next, now);
@@ -155,6 +162,7 @@ export class People {
   }
 
   forget(person: PersonEntry): void {
+    this.#tellings += 1;
     this.#people.delete(person.participant_id);
     this.#deadlines.delete(person);
   }
@@ -173,6 +181,7 @@ export class People {
     if (byHand) person.urgentCount += 1;
     person.told = visible;
     person.toldAt = now;
+    this.#tellings += 1;
     return visible;
   }
 

@@ -109,6 +109,11 @@ export class PresenceRegister {
     return this.#people.size;
   }
 
+  /** Grows whenever what others were told of somebody may have changed: as long as it stays, so does {@link told} of everyone. */
+  get tellings(): number {
+    return this.#people.tellings;
+  }
+
   /** How many devices are there, lingering ones among them. Looks at every person. */
   get devices(): number {
     let count = 0;

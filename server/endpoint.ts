@@ -48,6 +48,12 @@ export interface Answer {
   readonly meta?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** What an endpoint answers with whose data is JSON already. */
+export interface ReadyAnswer {
+  readonly json: string;
+  readonly meta?: Answer["meta"];
+}
+
 /** An answer that is no JSON of the API: a page, a script, the text of the metrics. */
 export interface TextAnswer {
   readonly text: string;
@@ -119,7 +125,7 @@ interface Handler {
   readonly about: About;
 }
 
-type Given = Answer | TextAnswer | Streamed;
+type Given = Answer | ReadyAnswer | TextAnswer | Streamed;
 
 type Answering<C, B, Q> = (call: Call<C, B, Q>) => Promise<Given> | Given;
 
@@ -268,7 +274,11 @@ export function baseHeaders({ config, stopping }: Shell, request: Request): Reco
   return headers;
 }
 
-function answer(shell: Shell, request: Request, answered: Answer | TextAnswer): Response {
+function answer(
+  shell: Shell,
+  request: Request,
+  answered: Answer | ReadyAnswer | TextAnswer,
+): Response {
   const headers = baseHeaders(shell, request);
   const body = "text" in answered ? answered.text : envelope(answered);
   if (request.method !== "GET" && request.method !== "HEAD") return new Response(body, { headers });
@@ -291,8 +301,10 @@ async function streamed(shell: Shell, request: Request, { lines }: Streamed): Pr
   return new Response(null, { headers });
 }
 
-function envelope({ data, meta }: Answer): string {
-  return JSON.stringify(meta === undefined ? { data } : { data, meta });
+function envelope(answered: Answer | ReadyAnswer): string {
+  const { meta } = answered;
+  const data = "json" in answered ? answered.json : JSON.stringify(answered.data);
+  return `{"data":${data}${meta === undefined ? "" : `,"meta":${JSON.stringify(meta)}`}}`;
 }
 
 function isKnown(tag: string, ifNoneMatch: string | null): boolean {

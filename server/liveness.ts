@@ -14,7 +14,6 @@ import {
   type PresenceRules,
   type PresenceState,
   type RememberedPerson,
-  type RoomLife,
   type SourceName,
   type TypingChange,
   type TypingRules,
@@ -31,6 +30,7 @@ import {
   SharedLiveness,
 } from "@porchlight/core/sharing";
 import type { Metrics, TransitionCause } from "./metrics.ts";
+import type { LifeNow } from "./room-text.ts";
 import type { Announcement, PersonKey, PresenceFacts, RoomKey } from "./store/store.ts";
 
 /** Who is told what changes. */
@@ -361,8 +361,10 @@ export class Liveness {
   }
 
   /** What is live about a room in the eyes of a viewer. */
-  lifeOf({ room_id }: RoomKey, { tenant_id, participant_id }: PersonKey): RoomLife {
-    return this.#register(tenant_id).lifeOf(room_id, participant_id, this.#now());
+  lifeOf({ room_id }: RoomKey, { tenant_id, participant_id }: PersonKey): LifeNow {
+    const register = this.#register(tenant_id);
+    const { tellings } = register;
+    return { ...register.lifeOf(room_id, participant_id, this.#now()), tellings };
   }
 
   /** What awareness in a room says of people now. */

@@ -1,12 +1,10 @@
 import {
   DirectRoomRequest,
   engagementOf,
-  membersOf,
   ProfilesQuery,
   readStateOf,
   roomOf,
   roomRefusal,
-  roomState,
   settingsOf,
   shownCall,
   shownPlan,
@@ -15,18 +13,25 @@ import {
 import { type AnyElysia, Elysia } from "elysia";
 import type { Caller } from "../auth.ts";
 import type { Deps } from "../deps.ts";
-import { ageOf, type Call, forParticipant } from "../endpoint.ts";
+import { type Answer, ageOf, type Call, forParticipant, type ReadyAnswer } from "../endpoint.ts";
 import { noSuch, roomError } from "../refusals.ts";
+import { type LifeNow, RoomTexts } from "../room-text.ts";
 import type { RoomPart, RoomReading } from "../store/store.ts";
 
 const EVERYTHING: readonly RoomPart[] = ["members", "read", "plan", "sidekicks", "call"];
 
 /** Rooms as their members see them: whole, in parts, and listed; and the people one can meet there. */
 export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
+  const texts = new RoomTexts();
+
+  function lifeIn({ room }: RoomReading, viewer: Caller): LifeNow {
+    return liveness.lifeOf({ tenant_id: viewer.tenant_id, room_id: room.id }, viewer);
+  }
+
   /** An endpoint that shows something of a room to those who have joined it. */
   function part(
     parts: readonly RoomPart[],
-    show: (reading: RoomReading, viewer: Caller) => unknown,
+    show: (reading: RoomReading, viewer: Caller) => Answer | ReadyAnswer,
   ) {
     return forParticipant(
       shell,
@@ -37,9 +42,9 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
         if (reading === undefined) throw noSuch("room");
         const refused = roomRefusal(reading.room, reading.viewer, "look");
         if (refused !== undefined) throw roomError(refused);
-        const data = show(reading, caller);
+        const shown = show(reading, caller);
         // Of members it is said who is there.
-        return parts.includes("members") ? { data, meta: ageOf(shell) } : { data };
+        return parts.includes("members") ? { ...shown, meta: ageOf(shell) } : shown;
       },
     );
   }
@@ -59,50 +64,40 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
     )
     .get(
       "/v1/rooms/:room_id/state",
-      part(EVERYTHING, (reading, caller) =>
-        roomState(
-          reading,
-          liveness.lifeOf({ tenant_id: caller.tenant_id, room_id: reading.room.id }, caller),
-          clock.wall(),
-        ),
-      ),
+      part(EVERYTHING, (reading, caller) => ({
+        json: texts.state(reading, lifeIn(reading, caller), clock.wall()),
+      })),
     )
     .get(
       "/v1/rooms/:room_id",
-      part([], ({ room, counterpart }) => roomOf(room, counterpart)),
+      part([], ({ room, counterpart }) => ({ data: roomOf(room, counterpart) })),
     )
     .get(
       "/v1/rooms/:room_id/members",
-      part(["members"], ({ members }, caller) =>
-        membersOf(
-          members,
-          caller.participant_id,
-          (id) => liveness.stateFor(caller, id),
-          clock.wall(),
-        ),
-      ),
+      part(["members"], (reading, caller) => ({
+        json: texts.members(reading, lifeIn(reading, caller), clock.wall()),
+      })),
     )
     .get(
       "/v1/rooms/:room_id/ai/engagement",
-      part(["members"], ({ room, members }) => engagementOf(room, members)),
+      part(["members"], ({ room, members }) => ({ data: engagementOf(room, members) })),
     )
     .get(
       "/v1/rooms/:room_id/plan",
-      part(["plan"], ({ plan }) => shownPlan(plan)),
+      part(["plan"], ({ plan }) => ({ data: shownPlan(plan) })),
     )
     .get(
       "/v1/rooms/:room_id/sidekicks",
-      part(["sidekicks"], ({ sidekicks }) => shownSidekicks(sidekicks)),
+      part(["sidekicks"], ({ sidekicks }) => ({ data: shownSidekicks(sidekicks) })),
     )
     .get(
       "/v1/rooms/:room_id/call",
-      part(["call"], ({ call }) => shownCall(call)),
+      part(["call"], ({ call }) => ({ data: shownCall(call) })),
     )
     .get(
       "/v1/rooms/:room_id/read-state",
       part(["read"], ({ room, viewer, read }) => ({
-        settings: settingsOf(room, viewer),
-        ...readStateOf(read, viewer, clock.wall()),
+        data: { settings: settingsOf(room, viewer), ...readStateOf(read, viewer, clock.wall()) },
       })),
     )
     .post(

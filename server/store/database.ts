@@ -6,8 +6,12 @@ export type Scope = { readonly tenant_id: string } | "everything";
 
 /** A database that runs programs. */
 export interface SqlDatabase {
-  /** Runs a program that only reads, at one moment of the database. */
-  read<T>(program: Program<T>): Promise<T>;
+  /**
+   * Runs a program that only reads, at one moment of the database.
+   * @param key names what is asked for. Under one key the same object may be answered again, as long as it is what
+   * reading anew would answer: nobody may change it.
+   */
+  read<T>(program: Program<T>, key?: string): Promise<T>;
   /**
    * Runs a program that writes, whole or not at all, as if nobody else wrote to
    * its scope meanwhile, whoever shares the database. What it returns is

@@ -171,8 +171,13 @@ export function* findDirectRoom(
 /** Who has joined a room or is invited. */
 export function* members({ tenant_id, room_id }: RoomKey): Program<readonly MemberFacts[]> {
   const rows = yield* all(selectMembers, { tenant_id, room_id, ...SHOWN });
-  return rows.map((row) => memberFactsOf(row, participantOf(row)));
+  const facts = factsOfRows.get(rows) ?? rows.map((row) => memberFactsOf(row, participantOf(row)));
+  factsOfRows.set(rows, facts);
+  return facts;
 }
+
+/** What was made of rows that the database answers again as they were. */
+const factsOfRows = new WeakMap<readonly object[], readonly MemberFacts[]>();
 
 /** A person's membership of a room, if there ever was one. */
 export function* findMember({

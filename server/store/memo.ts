@@ -1,7 +1,7 @@
-/** Rows beyond this many are forgotten, those that were asked for longest ago first. */
-const ROWS_MAX = 50_000;
-/** An answer of more rows than this is not kept: it would take the place of too many others. */
-const ANSWER_MAX = 5_000;
+/** Rows and answers beyond this many are forgotten, those that were asked for longest ago first. */
+const KEPT_MAX = 50_000;
+/** A statement's answer of more rows than this is not kept: it would take the place of too many others. */
+const ROWS_MAX = 5_000;
 
 /** How often a table has been written. */
 interface Table {
@@ -9,31 +9,37 @@ interface Table {
 }
 
 interface Kept {
-  readonly rows: readonly unknown[];
-  /** How often the tables of the statement had been written, together, when it was run. */
+  readonly value: unknown;
+  /** How much it takes: a row each, and one for itself. */
+  readonly weight: number;
+  /** What it was read from. */
+  readonly tables: readonly Table[];
+  /** How often these had been written, together, when it was read. */
   readonly writes: number;
 }
 
-/** A statement whose answers can be known: what tells it from all others, and the tables that it names. */
+/** A statement whose rows can be known: what tells it from all others, and the tables that it names. */
 export interface Memorable {
   readonly number: number;
   readonly tables: readonly Table[];
 }
 
 /**
- * The rows that statements have answered, each known until a table is written
- * that the statement names. Which tables these are follows from its text, so
- * that nobody has to say it, or can forget to.
+ * What a database has answered, each known until a table is written that it
+ * was read from. Which tables these are follows from the text of the
+ * statements that were run, so that nobody has to say it, or can forget to.
  *
- * What is known is the same array of the same rows each time: what is made of
- * it can be kept with it, and nobody may change it.
+ * What is known is the same object each time: what is made of it can be kept
+ * with it, and nobody may change it.
  */
 export class Memo {
   readonly #tables = new Map<string, Table>();
-  /** By statement and what was bound to it, what was asked for last at the end. */
+  /** What was asked for last is at the end. */
   readonly #kept = new Map<string, Kept>();
+  /** The tables of what is being answered, and whether it is of a size that can be kept. */
+  #answering: { readonly tables: Set<Table>; isSmall: boolean } | undefined;
   #statements = 0;
-  #rows = 0;
+  #weight = 0;
 
   /** To be called once for a statement. @param sql as the query builder writes it, with names in quotes. */
   statement(sql: string): Memorable {
@@ -49,13 +55,30 @@ export class Memo {
     bound: readonly unknown[],
     run: () => readonly unknown[],
   ): readonly unknown[] {
+    const answering = this.#answering;
+    if (answering !== undefined) for (const table of tables) answering.tables.add(table);
     const key = number + JSON.stringify(bound);
-    const writes = writesOf(tables);
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) this.#forget(key, kept);
-    const rows = kept?.writes === writes ? kept.rows : run();
-    if (rows.length <= ANSWER_MAX) this.#keep(key, { rows, writes });
+    const known = this.#recall(key);
+    if (known !== undefined) return known.value as readonly unknown[];
+    const rows = run();
+    if (rows.length <= ROWS_MAX) this.#keep(key, rows, tables, rows.length + 1);
+    else if (answering !== undefined) answering.isSmall = false;
     return rows;
+  }
+
+  /** What is made of several statements, under a key of its own; they are run where it is not known. */
+  answer<T>(key: string, run: () => T): T {
+    const known = this.#recall(key);
+    if (known !== undefined) return known.value as T;
+    const answering = { tables: new Set<Table>(), isSmall: true };
+    this.#answering = answering;
+    try {
+      const value = run();
+      if (answering.isSmall) this.#keep(key, value, [...answering.tables], 1);
+      return value;
+    } finally {
+      this.#answering = undefined;
+    }
   }
 
   /** A statement has been run that writes. */
@@ -66,7 +89,7 @@ export class Memo {
   /** Somebody else may have written anything. */
   clear(): void {
     this.#kept.clear();
-    this.#rows = 0;
+    this.#weight = 0;
   }
 
   #table(name: string): Table {
@@ -75,18 +98,26 @@ export class Memo {
     return table;
   }
 
-  #keep(key: string, kept: Kept): void {
-    this.#kept.set(key, kept);
-    this.#rows += weightOf(kept);
-    for (const [oldest, each] of this.#rows > ROWS_MAX ? this.#kept : []) {
-      this.#forget(oldest, each);
-      if (this.#rows <= ROWS_MAX) return;
+  #recall(key: string): Kept | undefined {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return undefined;
+    this.#kept.delete(key);
+    if (writesOf(kept.tables) === kept.writes) {
+      this.#kept.set(key, kept);
+      return kept;
     }
+    this.#weight -= kept.weight;
+    return undefined;
   }
 
-  #forget(key: string, kept: Kept): void {
-    this.#kept.delete(key);
-    this.#rows -= weightOf(kept);
+  #keep(key: string, value: unknown, tables: readonly Table[], weight: number): void {
+    this.#kept.set(key, { value, weight, tables, writes: writesOf(tables) });
+    this.#weight += weight;
+    for (const [oldest, each] of this.#weight > KEPT_MAX ? this.#kept : []) {
+      this.#kept.delete(oldest);
+      this.#weight -= each.weight;
+      if (this.#weight <= KEPT_MAX) return;
+    }
   }
 }
 
@@ -95,9 +126,4 @@ function writesOf(tables: readonly Table[]): number {
   let sum = 0;
   for (const { writes } of tables) sum += writes;
   return sum;
-}
-
-/** That there is nothing takes its place, too. */
-function weightOf({ rows }: Kept): number {
-  return rows.length + 1;
 }

@@ -97,7 +97,7 @@ function read(url: string): NonNullable<ReturnType<typeof readDatabaseUrl>> {
 function timedDatabase(db: SqlDatabase, timed: StoreOptions["timed"]): SqlDatabase {
   if (timed === undefined) return db;
   return {
-    read: (program) => timed("read", () => db.read(program)),
+    read: (program, key) => timed("read", () => db.read(program, key)),
     write: (scope, program, committed) => timed("write", () => db.write(scope, program, committed)),
     snapshot: () => db.snapshot(),
     close: () => db.close(),
@@ -114,7 +114,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
   }
 
   return {
-    token: (hash) => db.read(tokens.token(hash)),
+    token: (hash) => db.read(tokens.token(hash), `token/${hash}`),
     addToken: (token, now) => db.write(token, tokens.addToken(token, now)),
     knownTokens: (token_ids) => db.read(tokens.knownTokens(token_ids)),
     deleteToken: (token_id, tenant_id) => {
@@ -200,7 +200,11 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
     notificationRecords: (key, event_id, after) =>
       db.read(notificationRecords(key, event_id, after, defaults)),
 
-    room: (key, viewer, parts) => db.read(reading.room(key, viewer, parts)),
+    room: (key, viewer, parts) =>
+      db.read(
+        reading.room(key, viewer, parts),
+        JSON.stringify(["room", key.tenant_id, key.room_id, viewer, ...parts]),
+      ),
     roomsOf: (key) => db.read(reading.roomsOf(key)),
     standing: (key) => db.read(reading.standing(key)),
     replay: (key, since, options) => db.read(replay(key, since, options)),

@@ -78,6 +78,22 @@ export function openSqlite(
     version = current;
   }
 
+  /** Answers what is known, and asks for the rest, all of it at one moment. */
+  function recall<T>(program: Program<T>): T {
+    let isBegun = false;
+    const ask: Ask = (statement, bound) =>
+      memo.rows(statement, bound, () => {
+        if (!isBegun) reach(() => begin.run());
+        isBegun = true;
+        return statement.run(bound);
+      });
+    try {
+      return answer(program, ask);
+    } finally {
+      if (isBegun) commit.run();
+    }
+  }
+
   function flush(tries = 1): void {
     if (queue.length === 0) return;
     try {
@@ -126,20 +142,9 @@ export function openSqlite(
   }
 
   return {
-    async read(program) {
-      let isBegun = false;
-      const ask: Ask = (statement, bound) =>
-        memo.rows(statement, bound, () => {
-          if (!isBegun) reach(() => begin.run());
-          isBegun = true;
-          return statement.run(bound);
-        });
+    async read(program, key) {
       reach(lookAround);
-      try {
-        return answer(program, ask);
-      } finally {
-        if (isBegun) commit.run();
-      }
+      return key === undefined ? recall(program) : memo.answer(key, () => recall(program));
     },
     // Whoever writes to a file has all of it: the scope makes no difference.
     write(_scope, program, committed) {

@@ -393,7 +393,10 @@ export interface Store {
    */
   notificationRecords(key: RoomKey, event_id: string, after: string): Promise<NotificationShare>;
 
-  /** A room for a viewer, with the parts asked for. `undefined` when the tenant has no such room. */
+  /**
+   * A room for a viewer, with the parts asked for. `undefined` when the tenant has no such room. It may be, and have,
+   * the same objects as before where nothing has changed: nobody may change them.
+   */
   room(key: RoomKey, viewer: string, parts: readonly RoomPart[]): Promise<RoomReading | undefined>;
   /** The rooms that a person has joined, by id. */
   roomsOf(key: PersonKey): Promise<readonly RoomListing[]>;
