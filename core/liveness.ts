@@ -214,6 +214,11 @@ export class LivenessRegister {
     return this.#presence.told(participantId);
   }
 
+  /** Everyone whom others see as something else than offline. */
+  toldOnline(): Iterable<[participant_id: string, state: VisibleState]> {
+    return this.#presence.toldOnline();
+  }
+
   /** Everyone whom a viewer does not see as offline, in the order of their ids. */
   snapshot(viewerId: string, now: Moment): Record<string, PresenceState> {
     const states = new Map<string, PresenceState>(this.#presence.toldOnline());

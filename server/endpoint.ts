@@ -51,6 +51,8 @@ export interface Answer {
 /** What an endpoint answers with whose data is JSON already. */
 export interface ReadyAnswer {
   readonly json: string;
+  /** Tells the data from any other of the same request; made of the answer by default. */
+  readonly tag?: string;
   readonly meta?: Answer["meta"];
 }
 
@@ -282,7 +284,7 @@ function answer(
   const headers = baseHeaders(shell, request);
   const body = "text" in answered ? answered.text : envelope(answered);
   if (request.method !== "GET" && request.method !== "HEAD") return new Response(body, { headers });
-  const tag = `"${Bun.hash(body).toString(36)}"`;
+  const tag = `"${tagOf(answered) ?? Bun.hash(body).toString(36)}"`;
   headers.etag = tag;
   headers["cache-control"] = "private, no-cache";
   if ("text" in answered) Object.assign(headers, answered.headers);
@@ -305,6 +307,10 @@ function envelope(answered: Answer | ReadyAnswer): string {
   const { meta } = answered;
   const data = "json" in answered ? answered.json : JSON.stringify(answered.data);
   return `{"data":${data}${meta === undefined ? "" : `,"meta":${JSON.stringify(meta)}`}}`;
+}
+
+function tagOf(answered: Answer | ReadyAnswer | TextAnswer): string | undefined {
+  return "json" in answered && answered.meta === undefined ? answered.tag : undefined;
 }
 
 function isKnown(tag: string, ifNoneMatch: string | null): boolean {

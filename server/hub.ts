@@ -215,6 +215,12 @@ export class Hub {
     this.#send(connection, JSON.stringify(frame));
   }
 
+  /** Tells one socket a frame that is JSON already. */
+  sendText(connection: Connection, type: ServerFrame["type"], text: string): void {
+    this.#metrics.frame(type);
+    this.#send(connection, text);
+  }
+
   /** Answers one socket in another form than that of frames. */
   sendBytes(connection: Connection, bytes: Uint8Array): void {
     this.#send(connection, bytes);

@@ -30,6 +30,7 @@ import {
   SharedLiveness,
 } from "@porchlight/core/sharing";
 import type { Metrics, TransitionCause } from "./metrics.ts";
+import { Roll } from "./roll.ts";
 import type { LifeNow } from "./room-text.ts";
 import type { Announcement, PersonKey, PresenceFacts, RoomKey } from "./store/store.ts";
 
@@ -58,6 +59,7 @@ export interface Sharing {
  */
 export class Liveness {
   readonly #tenants = new Map<string, SharedLiveness>();
+  readonly #rolls = new WeakMap<SharedLiveness, Roll>();
   readonly #alarms: { readonly [clock in keyof Moment]: TenantAlarm };
   readonly #clock: Clock;
   readonly #tellers: Teller[];
@@ -320,11 +322,14 @@ export class Liveness {
     return this.#register(tenant_id).stateFor(participant_id, of, this.#now());
   }
 
-  /** People's states as a viewer sees them, by id. */
-  statesFor({ tenant_id, participant_id }: PersonKey, of: readonly string[]) {
+  /** People's states as a viewer sees them, by id, as JSON. */
+  statesFor({ tenant_id, participant_id }: PersonKey, of: ReadonlySet<string>): string {
     const register = this.#register(tenant_id);
     const now = this.#now();
-    return Object.fromEntries(of.map((id) => [id, register.stateFor(participant_id, id, now)]));
+    let json = "";
+    for (const id of of)
+      json += `${json === "" ? "" : ","}${quoted(id)}:"${register.stateFor(participant_id, id, now)}"`;
+    return `{${json}}`;
   }
 
   /** What others were last told of a person. */
@@ -355,9 +360,21 @@ export class Liveness {
     };
   }
 
-  /** Everyone a viewer does not see as offline. */
-  snapshot({ tenant_id, participant_id }: PersonKey): Record<string, PresenceState> {
-    return this.#register(tenant_id).snapshot(participant_id, this.#now());
+  /** Everyone of these, and the viewer, whom the viewer does not see as offline, by id and in that order, as JSON. */
+  snapshot({ tenant_id, participant_id }: PersonKey, of: "all" | Iterable<string>): string {
+    const tenant = this.#tenant(tenant_id);
+    const now = this.#now();
+    if (of !== "all") {
+      const ids = [...new Set([...of, participant_id])].sort();
+      const seen = (id: string): string => tenant.register.stateFor(participant_id, id, now);
+      return this.statesFor(
+        { tenant_id, participant_id },
+        new Set(ids.filter((id) => seen(id) !== "offline")),
+      );
+    }
+    const roll = this.#rolls.get(tenant) ?? new Roll(tenant.register);
+    this.#rolls.set(tenant, roll);
+    return roll.textFor(participant_id, now);
   }
 
   /** What is live about a room in the eyes of a viewer. */
@@ -462,6 +479,13 @@ export class Liveness {
 interface TenantDue extends Due {
   readonly tenant_id: string;
 }
+
+/** A text as JSON; hardly any has something in it that is to be written otherwise. */
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+const PLAIN = /^[\w.,:@-]*$/;
 
 /** One alarm for all tenants, by one of the clocks. */
 class TenantAlarm {

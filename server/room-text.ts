@@ -8,8 +8,6 @@ import {
 } from "@porchlight/core";
 import type { RoomReading } from "./store/store.ts";
 
-/** A snapshot of so many characters at most is kept whole, for each viewer. */
-const WHOLE_MAX = 8_192;
 /** What stands for a presence in the text of a member, until there is one. */
 const PRESENCE = '"presence":"offline"';
 const PRESENCE_BEFORE = '"presence":"'.length;
@@ -20,11 +18,18 @@ export interface LifeNow extends RoomLife {
   readonly tellings: number;
 }
 
-interface Whole {
+/** JSON that is ready, and what tells it from any other of the same request. */
+export interface ReadyText {
   readonly json: string;
-  readonly tellings: number;
-  readonly own: string;
-  readonly typing: string;
+  readonly tag: string;
+}
+
+/** The text of a snapshot around its members. */
+interface Frame {
+  readonly head: string;
+  readonly tail: string;
+  readonly tag: string;
+  readonly typists: string;
   /** When a mute of the viewer's runs out, in Unix milliseconds. */
   readonly until: number;
 }
@@ -36,42 +41,43 @@ interface Whole {
  * or keeps nothing.
  */
 export class RoomTexts {
+  readonly #frames = new WeakMap<RoomReading, Frame>();
   readonly #members = new WeakMap<readonly MemberFacts[], MemberTexts>();
-  readonly #wholes = new WeakMap<RoomReading, Whole>();
-  /** Members of which a text was asked for once: it is kept from the second time on. */
-  readonly #seen = new WeakSet<readonly MemberFacts[]>();
 
   /** The snapshot of a room. @param now Unix milliseconds. */
-  state(reading: RoomReading, life: LifeNow, now: number): string {
-    const known = this.#wholes.get(reading);
-    const { tellings, own } = life;
-    const typing = life.typists.join(" ");
-    const isCurrent = known?.tellings === tellings && known.own === own && known.typing === typing;
-    if (known !== undefined && isCurrent && now < known.until) return known.json;
+  state(reading: RoomReading, life: LifeNow, now: number): ReadyText {
+    const { head, tail, tag } = this.#frame(reading, life, now);
     const members = this.members(reading, life, now);
-    const bare = roomState({ ...reading, members: [] }, life, now);
-    const engagement = engagementOf(reading.room, reading.members);
-    const { room, members: _, ...rest } = { ...bare, engagement };
-    const json = `{"room":${JSON.stringify(room)},"members":${members},${JSON.stringify(rest).slice(1)}`;
-    if (json.length <= WHOLE_MAX) {
-      const { muted_until } = reading.viewer;
-      const until = muted_until !== null && muted_until > now ? muted_until : Infinity;
-      this.#wholes.set(reading, { json, tellings, own, typing, until });
-    }
-    return json;
+    return { json: head + members.json + tail, tag: members.tag + tag };
   }
 
   /** The members of a room. @param now Unix milliseconds. */
-  members({ members, viewer }: RoomReading, life: LifeNow, now: number): string {
-    const self = viewer.participant_id;
-    if (!this.#seen.has(members)) {
-      this.#seen.add(members);
-      const presenceOf = (id: string) => (id === self ? life.own : life.presenceOf(id));
-      return JSON.stringify(membersOf(members, self, presenceOf, now));
-    }
+  members({ members, viewer }: RoomReading, life: LifeNow, now: number): ReadyText {
     const texts = this.#members.get(members) ?? new MemberTexts(members);
     this.#members.set(members, texts);
-    return texts.of(self, life, now);
+    return texts.of(viewer.participant_id, life, now);
+  }
+
+  #frame(reading: RoomReading, life: LifeNow, now: number): Frame {
+    const known = this.#frames.get(reading);
+    const typists = life.typists.join(" ");
+    if (known !== undefined && known.typists === typists && now < known.until) return known;
+    const engagement = engagementOf(reading.room, reading.members);
+    const {
+      room,
+      members: _,
+      ...rest
+    } = {
+      ...roomState({ ...reading, members: [] }, life, now),
+      engagement,
+    };
+    const head = `{"room":${JSON.stringify(room)},"members":`;
+    const tail = `,${JSON.stringify(rest).slice(1)}`;
+    const { muted_until } = reading.viewer;
+    const until = muted_until !== null && muted_until > now ? muted_until : Infinity;
+    const frame = { head, tail, tag: hashOf(head + tail), typists, until };
+    this.#frames.set(reading, frame);
+    return frame;
   }
 }
 
@@ -84,6 +90,7 @@ class MemberTexts {
   readonly #heads: readonly string[];
   readonly #tails: readonly string[];
   #others = "";
+  #tag = "";
   /** Where the text of each begins in that of all. */
   #starts: number[] = [];
   #tellings = -1;
@@ -104,14 +111,15 @@ class MemberTexts {
     );
   }
 
-  of(self: string, life: LifeNow, now: number): string {
+  of(self: string, life: LifeNow, now: number): ReadyText {
     if (life.tellings !== this.#tellings) this.#join(life);
     const own = this.#facts.get(self);
-    if (own === undefined) return `[${this.#others}]`;
+    if (own === undefined) return { json: `[${this.#others}]`, tag: this.#tag };
     const text = JSON.stringify(memberOf(own.facts, self, life.own, now));
     const start = this.#starts[own.place] ?? 0;
     const end = (this.#starts[own.place + 1] ?? this.#others.length + 1) - 1;
-    return `[${this.#others.slice(0, start)}${text}${this.#others.slice(end)}]`;
+    const json = `[${this.#others.slice(0, start)}${text}${this.#others.slice(end)}]`;
+    return { json, tag: this.#tag + hashOf(text) };
   }
 
   #join({ presenceOf, tellings }: LifeNow): void {
@@ -124,6 +132,11 @@ class MemberTexts {
       return text;
     });
     this.#others = texts.join(",");
+    this.#tag = hashOf(this.#others);
     this.#tellings = tellings;
   }
+}
+
+function hashOf(text: string): string {
+  return Bun.hash(text).toString(36);
 }

@@ -148,7 +148,7 @@ export class StreamSocket implements Connection<StreamClose> {
   drain(): void {
     this.#replay?.drained();
     const { hub } = this.#deps;
-    if (hub.drained(this)) hub.send(this, this.#snapshot());
+    if (hub.drained(this)) hub.sendText(this, "presence.snapshot", this.#snapshot());
   }
 
   close(_ws: ServerWebSocket<unknown>, code: number, reason: string): void {
@@ -257,23 +257,19 @@ export class StreamSocket implements Connection<StreamClose> {
     const was = this.#presence;
     this.#presence = typeof presence === "string" ? presence : new Set(presence);
     hub.watch(this, was);
-    if (snapshot === true) hub.send(this, this.#snapshot());
+    if (snapshot === true) hub.sendText(this, "presence.snapshot", this.#snapshot());
   }
 
-  #snapshot(): PresenceSnapshotFrame {
-    const states = this.#deps.liveness.snapshot(this);
-    const wanted = this.#presence;
-    const isWanted = (id: string): boolean =>
-      wanted === "all" || (wanted !== "none" && wanted.has(id));
-    const shown = Object.entries(states).filter(
-      ([id]) => id === this.participant_id || isWanted(id),
-    );
-    return {
+  /** A {@link PresenceSnapshotFrame} of those whom it is told of, and its own person. */
+  #snapshot(): string {
+    const { type, ...rest }: Omit<PresenceSnapshotFrame, "states"> = {
       type: "presence.snapshot",
       tenant_id: this.tenant_id,
-      states: Object.fromEntries(shown),
       ts: this.#ts(),
     };
+    const wanted = this.#presence === "none" ? [] : this.#presence;
+    const states = this.#deps.liveness.snapshot(this, wanted);
+    return `{"type":"${type}","states":${states},${JSON.stringify(rest).slice(1)}`;
   }
 
   #hello(stream_position: number): HelloFrame {

@@ -49,10 +49,10 @@ export function presenceRoutes({
       forParticipant(shell, {}, ({ caller, request }) => {
         const ids = idsOf(searchOf(request));
         const most = shell.config.limits.presence_max_ids;
-        if (ids.length === 0)
+        if (ids.size === 0)
           throw invalid([{ path: "ids", message: "is required, one id or more" }]);
-        if (ids.length > most) throw invalid([tooMany(most)]);
-        return { data: liveness.statesFor(caller, ids), meta: ageOf(shell) };
+        if (ids.size > most) throw invalid([tooMany(most)]);
+        return { json: liveness.statesFor(caller, ids), meta: ageOf(shell) };
       }),
     )
     .post(
@@ -61,7 +61,7 @@ export function presenceRoutes({
         shell,
         { body: PresenceQuery, bodyMaxBytes: QUERY_MAX_BYTES },
         ({ caller, body }) => ({
-          data: liveness.statesFor(caller, body.ids),
+          json: liveness.statesFor(caller, new Set(body.ids)),
           meta: ageOf(shell),
         }),
       ),
@@ -132,12 +132,18 @@ function choiceOf(
 }
 
 /** Every `ids` of the query, split at commas, each once. */
-function idsOf(query: string): string[] {
+function idsOf(query: string): Set<string> {
   // Nothing in it but one list of ids, and nothing in these that is encoded: as nearly everyone asks.
   const [, plain] = /^ids=([\w.,:@-]+)$/.exec(query) ?? [];
-  const lists = plain === undefined ? new URLSearchParams(query).getAll("ids") : [plain];
-  const ids = lists.flatMap((list) => list.split(",")).map((id) => id.trim());
-  return [...new Set(ids.filter((id) => id !== ""))];
+  const ids = new Set(plain?.split(",") ?? listed(query));
+  ids.delete("");
+  return ids;
+}
+
+/** What is listed in a query of any form. */
+function listed(query: string): string[] {
+  const lists = new URLSearchParams(query).getAll("ids");
+  return lists.flatMap((list) => list.split(",")).map((id) => id.trim());
 }
 
 function tooMany(most: number): Fault {

@@ -64,9 +64,9 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
     )
     .get(
       "/v1/rooms/:room_id/state",
-      part(EVERYTHING, (reading, caller) => ({
-        json: texts.state(reading, lifeIn(reading, caller), clock.wall()),
-      })),
+      part(EVERYTHING, (reading, caller) =>
+        texts.state(reading, lifeIn(reading, caller), clock.wall()),
+      ),
     )
     .get(
       "/v1/rooms/:room_id",
@@ -74,9 +74,9 @@ export function roomRoutes({ shell, store, liveness, clock }: Deps): AnyElysia {
     )
     .get(
       "/v1/rooms/:room_id/members",
-      part(["members"], (reading, caller) => ({
-        json: texts.members(reading, lifeIn(reading, caller), clock.wall()),
-      })),
+      part(["members"], (reading, caller) =>
+        texts.members(reading, lifeIn(reading, caller), clock.wall()),
+      ),
     )
     .get(
       "/v1/rooms/:room_id/ai/engagement",

@@ -8,7 +8,7 @@ import {
   type VisibleState,
 } from "@porchlight/core";
 import fc from "fast-check";
-import { type LifeNow, RoomTexts } from "../../server/room-text.ts";
+import { type LifeNow, type ReadyText, RoomTexts } from "../../server/room-text.ts";
 import { member, participant, plan, read, room, roomRecord, viewer } from "../support/builders.ts";
 import { trials } from "../support/runs.ts";
 
@@ -71,12 +71,20 @@ function readBy(who: string, record: RoomRecord): RoomRecord {
   return { ...record, viewer: { ...record.viewer, participant_id: who, muted_until } };
 }
 
+/** @param tags what each tag stood for so far. */
+function expectText({ json, tag }: ReadyText, value: unknown, tags: Map<string, string>): void {
+  expect(json).toBe(JSON.stringify(value));
+  expect(tags.get(tag) ?? json).toBe(json);
+  tags.set(tag, json);
+}
+
 describe("RoomTexts", () => {
-  test("say what core says, whatever has changed since they were made, and whoever looks", () => {
+  test("say what core says, whatever has changed since they were made, and whoever looks; and a tag is of one text", () => {
     fc.assert(
       fc.property(anyRecord, fc.array(anyStep, { maxLength: 20 }), (first, steps) => {
         const texts = new RoomTexts();
         const told = new Map<string, VisibleState>();
+        const tags = new Map<string, string>();
         const seen = new Map<string, RoomRecord>();
         let [record, tellings, now] = [first, 0, 0];
         for (const { who, tells, own, typists, afterMs, record: next } of steps) {
@@ -93,13 +101,10 @@ describe("RoomTexts", () => {
           seen.set(who, reading);
           const presenceOf = (id: string): VisibleState => told.get(id) ?? "offline";
           const life: LifeNow = { presenceOf, typists, own, tellings };
-          expect(texts.state(reading, life, now)).toBe(
-            JSON.stringify(roomState(reading, life, now)),
-          );
           const shown = (id: string): PresenceState => (id === who ? own : presenceOf(id));
-          expect(texts.members(reading, life, now)).toBe(
-            JSON.stringify(membersOf(reading.members, who, shown, now)),
-          );
+          expectText(texts.state(reading, life, now), roomState(reading, life, now), tags);
+          const members = membersOf(reading.members, who, shown, now);
+          expectText(texts.members(reading, life, now), members, tags);
         }
       }),
       trials(500),
