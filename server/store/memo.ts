@@ -1,7 +1,7 @@
 /** Rows and answers beyond this many are forgotten, those that were asked for longest ago first. */
 const KEPT_MAX = 50_000;
-/** A statement's answer of more rows than this is not kept: it would take the place of too many others. */
-const ROWS_MAX = 5_000;
+/** Fewer rows than this are found as soon as they are remembered, and more would take the place of too many others. */
+const ROWS_KEPT = { least: 10, most: 5_000 } as const;
 
 /** How often a table has been written. */
 interface Table {
@@ -10,7 +10,7 @@ interface Table {
 
 interface Kept {
   readonly value: unknown;
-  /** How much it takes: a row each, and one for itself. */
+  /** How much it takes: one, or as many as there are rows. */
   readonly weight: number;
   /** What it was read from. */
   readonly tables: readonly Table[];
@@ -49,24 +49,25 @@ export class Memo {
     return { number: this.#statements, tables: [...names].map((name) => this.#table(name)) };
   }
 
-  /** The rows of a statement that only reads; it is run where they are not known. */
+  /** The rows of a statement that only reads, as part of an answer; it is run where they are not known. */
   rows(
     { number, tables }: Memorable,
     bound: readonly unknown[],
     run: () => readonly unknown[],
   ): readonly unknown[] {
     const answering = this.#answering;
-    if (answering !== undefined) for (const table of tables) answering.tables.add(table);
+    if (answering === undefined) return run();
+    for (const table of tables) answering.tables.add(table);
     const key = number + JSON.stringify(bound);
     const known = this.#recall(key);
     if (known !== undefined) return known.value as readonly unknown[];
     const rows = run();
-    if (rows.length <= ROWS_MAX) this.#keep(key, rows, tables, rows.length + 1);
-    else if (answering !== undefined) answering.isSmall = false;
+    if (rows.length > ROWS_KEPT.most) answering.isSmall = false;
+    else if (rows.length >= ROWS_KEPT.least) this.#keep(key, rows, tables, rows.length);
     return rows;
   }
 
-  /** What is made of several statements, under a key of its own; they are run where it is not known. */
+  /** What is made of the rows of statements, under a key; they are run where it is not known. */
   answer<T>(key: string, run: () => T): T {
     const known = this.#recall(key);
     if (known !== undefined) return known.value as T;

@@ -114,7 +114,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
   }
 
   return {
-    token: (hash) => db.read(tokens.token(hash), `token/${hash}`),
+    token: (hash) => db.read(tokens.token(hash), hash),
     addToken: (token, now) => db.write(token, tokens.addToken(token, now)),
     knownTokens: (token_ids) => db.read(tokens.knownTokens(token_ids)),
     deleteToken: (token_id, tenant_id) => {

@@ -65,10 +65,13 @@ export function* token(hash: string): Program<TokenOwner | undefined> {
       tenant_id: row.tenant_id,
       participant_id: row.participant_id,
       expires_at: row.expires_at ?? undefined,
-      roles: JSON.parse(row.roles_json),
+      roles: row.roles_json === "[]" ? NO_ROLES : JSON.parse(row.roles_json),
     }
   );
 }
+
+/** Of nearly everyone, who need not have an empty list each. */
+const NO_ROLES: readonly string[] = [];
 
 /** A token before it is stored. */
 type NewToken = { token_id: string; hash: string } & PersonKey &
