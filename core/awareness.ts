@@ -56,6 +56,7 @@ export {
   type SharedSocket,
   wholeOf,
 } from "./awareness-share.ts";
+export { AwarenessWindow } from "./awareness-window.ts";
 export { YJS_CLOSE, type YjsClose } from "./frames.ts";
 
 /** Ids that one socket can have at once. */

@@ -12,6 +12,7 @@ import {
   type AwarenessShare,
   type AwarenessTelling,
   type AwarenessTime,
+  AwarenessWindow,
   type YjsClose,
 } from "@porchlight/core/awareness";
 import type { Hub } from "../hub.ts";
@@ -30,12 +31,6 @@ import type { YjsSocket } from "./socket.ts";
 const REFRESH_MS = 15_000;
 /** A client that heard nothing of an entry for so long has dropped it by itself. */
 const DROPPED_MS = 30_000;
-/** For how long what is to be told is collected after the last telling: where many listen, a frame for each costs most. */
-const WINDOWS: readonly { readonly sockets: number; readonly ms: number }[] = [
-  { sockets: 500, ms: 50 },
-  { sockets: 100, ms: 16 },
-];
-
 /** A room into which nobody comes is no longer of use after so long. */
 export const UNUSED_MS = 10_000;
 
@@ -76,7 +71,7 @@ export class YjsRoom implements Due {
   /** When somebody was there last, or was about to be. */
   #usedAt: number;
   #isChanged = false;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  readonly #window = new AwarenessWindow();
   readonly #phase: number;
   #refreshAt: number;
 
@@ -293,7 +288,7 @@ export class YjsRoom implements Due {
     if (this.#sockets.size > 0) due.push(this.#refreshAt);
     else if (this.#isListening && !this.#awareness.isLingering) due.push(this.#usedAt + UNUSED_MS);
     if ((this.#isChanged && isOfUse) || this.#awareness.hasBatch)
-      due.push(Math.max(now, this.#toldAt + this.#windowMs));
+      due.push(Math.max(now, this.#window.overAt(this.#sockets.size)));
     const next = Math.min(...due.map((at) => at ?? Number.POSITIVE_INFINITY));
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
@@ -307,11 +302,11 @@ export class YjsRoom implements Due {
     }
     for (const [socket, until] of this.#silent) if (until <= now) this.spoken(socket);
     this.#isChanged = false;
-    this.#toldAt = now;
     if (this.#isUseless(now)) this.#forgetElsewhere();
     this.hearTime({ clock: 0, time: now + (this.#deps.nodes?.aheadMs ?? 0) }, now);
     const facts = this.#deps.liveness.awarenessOf(this.key);
     const { tellings, typing } = this.#awareness.tell(facts, now);
+    this.#window.told(tellings.filter(({ to }) => to === "others").length, now);
     this.#tell(tellings, now);
     if (now >= this.#refreshAt) this.#refresh(now);
     this.#catchUpAll(now);
@@ -320,10 +315,6 @@ export class YjsRoom implements Due {
     this.#bound.clear();
     for (const client of typing) this.#sockets.get(client)?.type("start");
     this.#tellElsewhere(now);
-  }
-
-  get #windowMs(): number {
-    return WINDOWS.find(({ sockets }) => this.#sockets.size >= sockets)?.ms ?? 0;
   }
 
   /** Tells the other nodes what sockets of this one did. */

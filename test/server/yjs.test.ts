@@ -4,7 +4,7 @@ import { Raw } from "../support/raw.ts";
 import { type Person, TestServer } from "../support/server.ts";
 import { TestDirectory } from "../support/sqlite.ts";
 import { YjsClient } from "../support/yjs.ts";
-import { says } from "../support/yjs-wire.ts";
+import { awareness, says } from "../support/yjs-wire.ts";
 
 const { monotonic } = systemClock();
 /** Within this time everything is to be seen that somebody does. */
@@ -634,6 +634,41 @@ describe("a client of y-websocket in a room of which much is to be told", () => 
     client.say({ still: "here" });
     expect(await raws[0]?.hears('"still":"here"')).toBe(true);
     for (const raw of raws) raw[Symbol.dispose]();
+  });
+});
+
+describe("a room in which much is told", () => {
+  test("collects changes for 8 ms after each telling, and tells them at once when it is calm again", async () => {
+    const { server, people } = await lounge(["ann", "bob"]);
+    await using _ = server;
+    const [ann, bob] = people as [Person, Person];
+    using a = await YjsClient.open(server, ann, "lounge");
+    using b = await YjsClient.open(server, bob, "lounge");
+    /** Says something under 15 further ids. Resolves when it has been heard. */
+    const say = async (clock: number): Promise<void> => {
+      const text = `{"said":${clock}}`;
+      const ids = Array.from({ length: 15 }, (_, index) => ({ id: 100 + index, clock, text }));
+      a.provider.ws?.send(awareness(ids));
+      await a.settled();
+    };
+    const sees = (said: number): boolean => b.seen.some(({ state }) => state.said === said);
+    for (let clock = 1; clock <= 9; clock += 1) {
+      await say(clock);
+      await b.until(() => sees(clock));
+    }
+    await say(10);
+    for (const ms of [0, 7]) {
+      await server.clock.advance(ms);
+      await b.settled();
+      expect(sees(10)).toBe(false);
+    }
+    await server.clock.advance(1);
+    await b.until(() => sees(10));
+    await server.clock.advance(2_000);
+    for (const clock of [11, 12]) {
+      await say(clock);
+      await b.until(() => sees(clock));
+    }
   });
 });
 
