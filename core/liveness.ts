@@ -96,6 +96,11 @@ export class LivenessRegister {
     return inOrder([], this.#presence.touch(source, now.elapsed));
   }
 
+  /** The same of a source that has not run out: see {@link PresenceRegister.renew}. */
+  renew(source: OpenSource, now: number): boolean {
+    return this.#presence.renew(source, now);
+  }
+
   /** A connection was lost without a word: what was typed through it ends, and the source lingers. */
   lose(source: OpenSource, now: Moment): readonly LivenessChange[] {
     const change = this.#presence.lose(source, now.elapsed);

@@ -207,9 +207,17 @@ export class PresenceRegister {
    * when the source had run out, as after the machine slept: then it is back.
    */
   touch(handle: OpenSource, now: number): PresenceChange | undefined {
-    const wasIn = isIn(entryOf(handle));
+    if (this.renew(handle, now)) return undefined;
     const source = this.#heard(handle, now);
-    return source === undefined || wasIn ? undefined : this.#people.settle(source.person, now);
+    return source && this.#people.settle(source.person, now);
+  }
+
+  /**
+   * The same as {@link touch} of a source that has not run out, of which nothing is due any earlier than before.
+   * Answers false, and does nothing, where it is no such source.
+   */
+  renew(handle: OpenSource, now: number): boolean {
+    return isIn(entryOf(handle)) && this.#heard(handle, now) !== undefined;
   }
 
   /**

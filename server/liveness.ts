@@ -146,10 +146,13 @@ export class Liveness {
     else this.#sharing?.touched(key);
   }
 
-  touch(key: PersonKey, source: OpenSource): void {
-    const changes = this.#do(key.tenant_id, "returned", (register, now) =>
-      register.touch(source, now),
-    );
+  /** A sign of life that says nothing. @param now by the clock on which sleep counts. */
+  touch(key: PersonKey, source: OpenSource, now: number = this.#clock.elapsed()): void {
+    // Of a source that is there still nobody is told anything, and nothing is due any earlier.
+    const isThere = this.#register(key.tenant_id).renew(source, now);
+    const changes = isThere
+      ? 0
+      : this.#do(key.tenant_id, "returned", (register, moment) => register.touch(source, moment));
     if (changes > 0) this.#sharing?.changed(key);
     else this.#sharing?.touched(key);
   }

@@ -119,9 +119,9 @@ export class Metrics {
     this.#closings.add(why);
   }
 
-  /** A frame is refused, or a signal told to nobody. */
-  dropped(reason: string): void {
-    this.#dropped.add(reason);
+  /** Frames are refused, or signals told to nobody. */
+  dropped(reason: string, count = 1): void {
+    if (count > 0) this.#dropped.add(reason, count);
   }
 
   /** Events that somebody had missed are told, on a stream or by long poll. */

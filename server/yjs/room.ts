@@ -147,12 +147,13 @@ export class YjsRoom implements Due {
     return client;
   }
 
-  /** A socket has said something: if that was the first, it is told everything now. */
-  spoken(socket: YjsSocket): void {
-    if (!this.#silent.delete(socket)) return;
+  /** A socket has said something. Answers whether that was the first: then it is told everything now. */
+  spoken(socket: YjsSocket): boolean {
+    if (!this.#silent.delete(socket)) return false;
     // It has heard of nobody who could be gone.
     this.#behind.set(socket, Number.POSITIVE_INFINITY);
     this.#isChanged = true;
+    return true;
   }
 
   /** A socket is gone. Does nothing when it already is. @param lingersUntil set when it was lost without a word. */

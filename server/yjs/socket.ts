@@ -1,6 +1,5 @@
 import { type Activity, CodedError, type OpenSource } from "@porchlight/core";
 import {
-  type AwarenessClaim,
   type AwarenessClient,
   type AwarenessOutcome,
   MAX_AWARENESS_IDS,
@@ -139,13 +138,14 @@ export class YjsSocket implements Connection<YjsClose> {
   message(_ws: ServerWebSocket<unknown>, data: string | Buffer): void {
     const room = this.#room;
     if (room === undefined) return;
-    this.#hear();
+    const now = this.#deps.clock.elapsed();
+    this.#hear(now);
     const { frame_max_bytes } = this.#deps.shell.config.limits;
     const bytes = Buffer.byteLength(data);
     const message = bytes > frame_max_bytes ? undefined : this.#read(data);
     if (message === undefined)
       this.#close(bytes > frame_max_bytes ? "frame_too_large" : "bad_message");
-    else if (message.type === "awareness") this.#hearAwareness(room, message, bytes);
+    else if (message.type === "awareness") this.#hearAwareness(room, message, { bytes, now });
     else if (!this.#isTooMuch(framesIn(bytes))) this.#answer(message.type);
   }
 
@@ -224,28 +224,30 @@ export class YjsSocket implements Connection<YjsClose> {
   #hearAwareness(
     room: YjsRoom,
     { count, entries: read }: Extract<YjsMessage, { type: "awareness" }>,
-    bytes: number,
+    { bytes, now }: { bytes: number; now: number },
   ): void {
-    const now = this.#deps.clock.elapsed();
     const frames = framesInAwareness({ bytes, entries: count });
     if (!this.#repeatable.take(frames, now) && this.#isTooMuch(frames)) return;
     const entries = unlessBad(read);
     if (entries === undefined) this.#close("bad_message");
-    else this.#hearEntries(room, entries, now);
-    room.spoken(this);
-    this.#deps.yjs.schedule(room);
+    const isNews = entries !== undefined && this.#hearEntries(room, entries, now);
+    // What clients only repeat, as they do all they are told, changes nothing.
+    if (room.spoken(this) || isNews) this.#deps.yjs.schedule(room);
   }
 
-  #hearEntries(room: YjsRoom, entries: readonly HeardEntry[], now: number): void {
+  /** Answers whether it is more than a client repeats of others. */
+  #hearEntries(room: YjsRoom, entries: readonly HeardEntry[], now: number): boolean {
     const client = this.#client;
     const isPaced = this.#said.add(0, now) < MESSAGES_PER_SECOND;
     let isSaid = false;
     let own = 0;
+    let foreign = 0;
     for (const entry of entries) {
-      if (client === undefined || this.#room !== room) return;
+      if (client === undefined || this.#room !== room) break;
       const claim = room.claim(client, entry, now);
       own += Number(claim === "own");
-      if (claim !== "own") this.#pass(room, claim, now);
+      if (claim === "foreign") foreign += 1;
+      else if (claim !== "own") this.#pass(room, claim, now);
       // No client says more of itself at once than it can have ids.
       else if (own > MAX_AWARENESS_IDS) this.#pass(room, "forged", now);
       // That there is nothing any more is heard however much was said before it.
@@ -253,7 +255,9 @@ export class YjsSocket implements Connection<YjsClose> {
       else this.#holdBack(room, client, entry, now);
     }
     // However many ids it speaks for, a message counts once.
-    if (isSaid) this.#said.add(1, now);
+    this.#said.add(Number(isSaid), now);
+    this.#deps.shell.metrics.dropped("awareness_foreign", foreign);
+    return foreign < entries.length;
   }
 
   #holdBack(room: YjsRoom, client: AwarenessClient, entry: HeardEntry, now: number): void {
@@ -269,8 +273,8 @@ export class YjsSocket implements Connection<YjsClose> {
     room.hold(this, this.#said.until);
   }
 
-  /** What it says of others has no effect. Most of it is what it was told itself. */
-  #pass(room: YjsRoom, claim: Exclude<AwarenessClaim, "own">, now: number): void {
+  /** It says what nobody can have told it, which has no effect. */
+  #pass(room: YjsRoom, claim: "forged" | "mistaken", now: number): void {
     this.#deps.shell.metrics.dropped(`awareness_${claim}`);
     if (claim === "forged" && this.#forged.add(1, now) > FORGED_MAX) this.#close("forged");
     // A client that takes others for gone, as after it slept, is told that they are not.
@@ -306,15 +310,15 @@ export class YjsSocket implements Connection<YjsClose> {
 
   #beat(): void {
     if (this.#room === undefined) return;
-    this.#hear();
+    this.#hear(this.#deps.clock.elapsed());
     this.#isTooMuch(1);
   }
 
   /** A sign of life. */
-  #hear(): void {
+  #hear(now: number): void {
     const { hub, liveness } = this.#deps;
     hub.heard(this);
-    if (this.#source !== undefined) liveness.touch(this, this.#source);
+    if (this.#source !== undefined) liveness.touch(this, this.#source, now);
   }
 
   #isTooMuch(frames: number): boolean {

@@ -236,6 +236,7 @@ describe("LivenessRegister open(), hear() and touch()", () => {
     expect(told(both.hear(source, { state: "idle" }, at(1_000)))).toEqual(["ann idle, seen idle"]);
     expect(both.hear(source, { state: "idle" }, at(2_000))).toEqual([]);
     expect(both.touch(source, at(3_000))).toEqual([]);
+    expect(both.renew(source, at(3_500).elapsed)).toBe(true);
     expect(both.open("ann", sourceName(), {}, at(4_000)).changes).toEqual([]);
   });
 });

@@ -212,6 +212,21 @@ describe("PresenceRegister hear() and touch()", () => {
     expect(register.expire(339_999)).toEqual([both("offline")]);
   });
 
+  test("a socket that lives is renewed by any sign of life; one that has run out, was lost or closed is not", () => {
+    const { register, source } = withAnn();
+    expect(register.renew(source, 119_999)).toBe(true);
+    expect(register.expire(239_998)).toEqual([]);
+    expect(register.nextAt()).toBeLessThanOrEqual(239_999);
+    expect(register.expire(239_999)).toEqual([both("offline")]);
+    expect(register.renew(source, 240_000)).toBe(false);
+    expect(register.effective("ann", 240_000)).toBe("offline");
+    for (const end of ["lose", "close"] as const) {
+      const { register, source } = withAnn();
+      register[end](source, 1_000);
+      expect(register.renew(source, 2_000)).toBe(false);
+    }
+  });
+
   test("a mere sign of life is no activity", () => {
     const { register, source } = withAnn();
     for (const now of [100_000, 200_000, 299_999]) register.touch(source, now);

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { DEFAULT_TIMINGS } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
 import { Raw } from "../support/raw.ts";
 import { type Person, TestServer } from "../support/server.ts";
 import { TestDirectory } from "../support/sqlite.ts";
 import { YjsClient } from "../support/yjs.ts";
-import { awareness, says } from "../support/yjs-wire.ts";
+import { awareness, EMPTY_DOCUMENT, framed, STEP_1, says } from "../support/yjs-wire.ts";
 
 const { monotonic } = systemClock();
 /** Within this time everything is to be seen that somebody does. */
@@ -669,6 +670,42 @@ describe("a room in which much is told", () => {
       await say(clock);
       await b.until(() => sees(clock));
     }
+  });
+});
+
+describe("a socket that only repeats what others say", () => {
+  test("is told everything when it begins, and counts what it repeats", async () => {
+    const { server, people } = await lounge(["ann", "bob"]);
+    await using _ = server;
+    const [ann, bob] = people as [Person, Person];
+    using a = await YjsClient.open(server, ann, "lounge");
+    a.say({ x: 1 });
+    using raw = await Raw.yjs(server.url, "lounge", { token: bob.token, device_id: "laptop" });
+    const echo = { id: a.id, clock: 1, text: "{}" };
+    raw.send(framed(awareness([echo, echo, echo])));
+    expect(await raw.hears('"x":1')).toBe(true);
+    const { body } = await server.request("GET", "/metrics", { token: server.adminToken });
+    expect(body).toContain('porchlight_dropped_total{reason="awareness_foreign"} 3');
+  });
+
+  test("is there again with the next when it had run out, as after the machine slept", async () => {
+    const { server, people } = await lounge(["ann", "bob"]);
+    await using _ = server;
+    const [ann, bob] = people as [Person, Person];
+    using a = await YjsClient.open(server, ann, "lounge");
+    using raw = await Raw.yjs(server.url, "lounge", { token: bob.token, device_id: "laptop" });
+    raw.send(says("{}"));
+    await raw.hears('"ANN"');
+    const stateOf = async (): Promise<string> =>
+      (await ann.get("/v1/presence?ids=bob")).body.data.bob;
+    expect(await stateOf()).toBe("online");
+    server.clock.sleep(DEFAULT_TIMINGS.presence_ttl_ms);
+    await server.clock.advance(10_000);
+    expect(await stateOf()).toBe("offline");
+    raw.send(Buffer.concat([says("{}", { id: a.id }), STEP_1]));
+    await raw.hears(EMPTY_DOCUMENT);
+    await server.clock.advance(DEFAULT_TIMINGS.coalesce_ms);
+    expect(await stateOf()).toBe("online");
   });
 });
 
