@@ -39,7 +39,6 @@ export class People {
   readonly rules: PresenceRules;
   readonly #people = new Map<string, PersonEntry>();
   readonly #deadlines = new DeadlineQueue<PersonEntry>();
-  #serials = 0;
   #tellings = 0;
 
   constructor(rules: PresenceRules) {
@@ -79,27 +78,23 @@ export class People {
     return person;
   }
 
-  /** What tells a source that begins now from all that began before. */
-  nextSerial(): number {
-    this.#serials += 1;
-    return this.#serials;
-  }
-
   /** Ends sources for good: what has only run out can come back, these cannot. Other nodes are to hear of theirs. */
   end(
     person: PersonEntry,
     now: number,
-    ends: (source: SourceEntry) => boolean,
-    why: EndReason,
+    whyOver: (source: SourceEntry) => EndReason | undefined,
   ): void {
     const until = now + this.rules.presence_ttl_ms;
-    for (const source of remove(person, ends)) {
+    remove(person, (source) => {
+      const why = whyOver(source);
+      if (why === undefined) return false;
       source.ended = true;
-      if (source.owner === undefined) continue;
+      if (source.owner === undefined) return true;
       person.endings ??= new Map();
       person.endings.set(source.id, { why, until });
       person.keptUntil = Math.max(person.keptUntil, until);
-    }
+      return true;
+    });
   }
 
   /**
@@ -120,7 +115,7 @@ export class People {
     const effective = effectiveState(person, now, this.rules);
     const own = effective === person.effective ? undefined : effective;
     person.effective = effective;
-    const visible = visibleState(person, now, this.rules);
+    const visible = visibleState(person, now, this.rules, effective);
     const told = this.#tell(person, visible, now, byHand);
     this.#schedule(person, visible, next, now);
     return own === undefined && told === undefined

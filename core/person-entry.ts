@@ -27,8 +27,8 @@ interface KnownSource extends Writable<Source> {
 /** A source that began here. */
 export interface OwnSource extends KnownSource {
   readonly owner: undefined;
-  /** Tells it from all others that began here. */
-  serial: number;
+  /** Tells it from all others that began here, once anybody asks. */
+  serial: number | undefined;
 }
 
 /** A source that another node holds. */
@@ -111,30 +111,22 @@ export function isOpenSocket({ door, lingersUntil }: Source): boolean {
   return door !== "rest" && lingersUntil === undefined;
 }
 
-/** Takes sources out, and answers them. */
-export function remove(
-  { sources }: PersonEntry,
-  goes: (source: SourceEntry) => boolean,
-): SourceEntry[] {
-  const removed: SourceEntry[] = [];
-  for (let index = sources.length - 1; index >= 0; index -= 1) {
-    const source = sources[index];
-    if (source === undefined || !goes(source)) continue;
-    removed.push(source);
-    sources.splice(index, 1);
+/** Takes sources out. */
+export function remove({ sources }: PersonEntry, goes: (source: SourceEntry) => boolean): void {
+  let kept = 0;
+  for (const source of sources) {
+    if (goes(source)) continue;
+    sources[kept] = source;
+    kept += 1;
   }
-  return removed;
+  while (sources.length > kept) sources.pop();
 }
 
 /** Drops what has ended. Returns when the first of the others changes by itself, or infinity. */
-export function dropEnded({ sources }: PersonEntry, now: number, rules: PresenceRules): number {
+export function dropEnded(person: PersonEntry, now: number, rules: PresenceRules): number {
+  remove(person, (source) => endOf(source, rules) <= now);
   let next = Number.POSITIVE_INFINITY;
-  for (let index = sources.length - 1; index >= 0; index -= 1) {
-    const source = sources[index];
-    if (source === undefined) continue;
-    if (endOf(source, rules) <= now) sources.splice(index, 1);
-    else next = Math.min(next, changesAt(source, now, rules));
-  }
+  for (const source of person.sources) next = Math.min(next, changesAt(source, now, rules));
   return next;
 }
 

@@ -5,6 +5,7 @@ import {
   type Name,
   type OwnSource,
   type PersonEntry,
+  remove,
   type SourceEntry,
   unknownPerson,
 } from "./person-entry.ts";
@@ -24,6 +25,7 @@ import {
   type VisibleState,
   visibleState,
 } from "./presence.ts";
+import type { EndReason } from "./presence-share.ts";
 
 /**
  * Sources that one person can have at once. One more ends the one without an
@@ -249,17 +251,19 @@ export class PresenceRegister {
   /** A source signed off: it is gone at once. */
   close(handle: OpenSource, now: number): PresenceChange | undefined {
     const source = entryOf(handle);
-    const wasIn = isIn(source);
     source.ended = true;
-    this.#people.end(source.person, now, (each) => each === source, "over");
-    return wasIn ? this.#people.settle(source.person, now) : undefined;
+    if (!isIn(source)) return undefined;
+    remove(source.person, (each) => each === source);
+    return this.#people.settle(source.person, now);
   }
 
   /** A device signed off: all of its sources are gone at once. */
   signOff(participantId: string, deviceId: string, now: number): PresenceChange | undefined {
     const person = this.#people.find(participantId);
     if (person === undefined) return undefined;
-    this.#people.end(person, now, ({ device_id }) => device_id === deviceId, "signed_off");
+    this.#people.end(person, now, ({ device_id }) =>
+      device_id === deviceId ? "signed_off" : undefined,
+    );
     return this.#people.settle(person, now);
   }
 
@@ -342,7 +346,7 @@ export class PresenceRegister {
         person.sources.push({
           ...name,
           owner: undefined,
-          serial: this.#people.nextSerial(),
+          serial: undefined,
           statement: statement ?? undefined,
           said: statement === null ? 0 : seenAt,
           activeAt: now - downMs - active_ms,
@@ -358,12 +362,10 @@ export class PresenceRegister {
 
   #openSource(person: PersonEntry, name: Name, now: number): OwnSource {
     const sibling = person.sources.find((source) => isSameInstance(source, name));
-    if (name.door !== "rest") this.#endRequests(person, now, name.device_id);
-    const why = name.door === "yjs" ? "over" : "duplicate_connection";
-    this.#people.end(person, now, (each) => givesWay(each, name), why);
+    if (name.door !== "rest") this.#people.end(person, now, (each) => whyOver(each, name));
     const source: OwnSource = {
       owner: undefined,
-      serial: this.#people.nextSerial(),
+      serial: undefined,
       device_id: name.device_id,
       door: name.door,
       instance: name.instance,
@@ -384,18 +386,7 @@ export class PresenceRegister {
     if (person.sources.length <= MAX_SOURCES) return;
     const silent = person.sources.filter((source) => !isOpenSocket(source) && source !== opened);
     const [oldest] = silent.sort((a, b) => a.seenAt - b.seenAt);
-    this.#people.end(person, now, (source) => source === oldest, "over");
-  }
-
-  /** A socket takes over from the requests of its device, and from every device that only a token stands for. */
-  #endRequests(person: PersonEntry, now: number, deviceId: string): void {
-    this.#people.end(
-      person,
-      now,
-      ({ door, device_id }) =>
-        door === "rest" && (device_id === deviceId || device_id.startsWith("rest:")),
-      "over",
-    );
+    this.#people.end(person, now, (source) => (source === oldest ? "over" : undefined));
   }
 
   /** Nobody has a handle of the source that stands for a device's requests: it is renewed where it is. */
@@ -457,9 +448,12 @@ function listen(speaker: SourceEntry, { state, idle_for_ms }: Activity, now: num
   const activeAt =
     idle_for_ms !== undefined ? now - idle_for_ms : state === "online" ? now : undefined;
   if (state === undefined && activeAt === undefined) return;
-  const instance = speaker.person.sources.filter((source) => isSameInstance(source, speaker));
-  const said = Math.max(now, ...instance.map((source) => source.said + 1));
-  for (const source of instance) {
+  const { sources } = speaker.person;
+  let said = now;
+  for (const source of sources)
+    if (isSameInstance(source, speaker)) said = Math.max(said, source.said + 1);
+  for (const source of sources) {
+    if (!isSameInstance(source, speaker)) continue;
     if (state !== undefined) source.statement = state;
     if (activeAt !== undefined) source.activeAt = activeAt;
     source.said = said;
@@ -480,10 +474,17 @@ function isSameSource(a: Name, b: Name): boolean {
   return a.door === b.door && isSameInstance(a, b);
 }
 
-/** Whether a source is over when one of this name opens. What requests of a device reached on other nodes runs out by itself. */
-function givesWay(source: SourceEntry, name: Name): boolean {
-  if (name.door === "rest" && source.owner !== undefined) return false;
-  return isSameSource(source, name) && (name.door !== "yjs" || source.lingersUntil !== undefined);
+/**
+ * Why a source is over when a socket of this name opens, if it is: a socket takes over from the requests of its device,
+ * from every device that only a token stands for, and from the socket of the same name.
+ */
+function whyOver(source: SourceEntry, name: Name): EndReason | undefined {
+  const { door, device_id, lingersUntil } = source;
+  if (door === "rest")
+    return device_id === name.device_id || device_id.startsWith("rest:") ? "over" : undefined;
+  if (!isSameSource(source, name)) return undefined;
+  if (door === "stream") return "duplicate_connection";
+  return lingersUntil === undefined ? undefined : "over";
 }
 
 function rememberSource(

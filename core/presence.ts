@@ -108,9 +108,16 @@ export function effectiveState(person: Person, at: number, rules: PresenceRules)
   return person.alwaysOnline ? "online" : (devicesState(person.sources, at, rules) ?? "offline");
 }
 
-/** A person's state in the eyes of others: whoever appears offline is offline. */
-export function visibleState(person: Person, at: number, rules: PresenceRules): VisibleState {
-  const state = effectiveState(person, at, rules);
+/**
+ * A person's state in the eyes of others: whoever appears offline is offline.
+ * @param state what it is in their own, for whoever has asked already.
+ */
+export function visibleState(
+  person: Person,
+  at: number,
+  rules: PresenceRules,
+  state: PresenceState = effectiveState(person, at, rules),
+): VisibleState {
   if (state === "appear_offline") return "offline";
   const hiddenWithoutDevice =
     rules.manual_without_device === "offline" &&

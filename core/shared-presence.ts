@@ -52,6 +52,7 @@ export class SharedPresence {
   readonly #gone = new Map<string, number>();
   /** The last incarnations of nodes that came back. */
   readonly #back = new Map<string, number>();
+  #serials = 0;
 
   /** @param node names this process, as none before or after it is named: the ids of its sources begin with it. */
   constructor(rules: PresenceRules, node: string) {
@@ -155,7 +156,7 @@ export class SharedPresence {
     const person = this.#people.find(participantId);
     if (person === undefined) return undefined;
     // Before the nodes that hold them hear of it, nobody is to be there by them.
-    this.#people.end(person, now, isForeign, "signed_off");
+    this.#people.end(person, now, (each) => (isForeign(each) ? "signed_off" : undefined));
     const change = this.register.forget(participantId);
     const grave = this.#people.person(participantId);
     grave.record = person.record && { ...person.record, chosenAt: 0, isHeld: false };
@@ -270,7 +271,7 @@ export class SharedPresence {
   /** Whoever took it to be lost, as while this node was cut off, hears of it anew. */
   #isMistaken(source: OwnSource, why: EndReason): boolean {
     if (why !== "over" || !isOpenSocket(source)) return false;
-    source.serial = this.#people.nextSerial();
+    source.serial = undefined;
     return true;
   }
 
@@ -324,8 +325,12 @@ export class SharedPresence {
   }
 
   /** What names a source of this node among all sources of its person, on all nodes, for good. */
-  #idOf({ serial }: OwnSource): string {
-    return `${this.#node}.${serial.toString(36)}`;
+  #idOf(source: OwnSource): string {
+    if (source.serial === undefined) {
+      this.#serials += 1;
+      source.serial = this.#serials;
+    }
+    return `${this.#node}.${source.serial.toString(36)}`;
   }
 }
 
