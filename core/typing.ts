@@ -32,8 +32,6 @@ interface Typist extends Due {
   toldAt: number | undefined;
   windowAt: number;
   published: number;
-  /** The same person in another room. */
-  next: Typist | undefined;
 }
 
 /**
@@ -45,9 +43,9 @@ interface Typist extends Due {
  * ends `typing_ttl_ms` after its last publish, or when it is stopped.
  */
 export class TypingRegister {
-  /** By person, what they began to type in last, which names the rest: few at once, and a renewal looks up nothing else. */
-  readonly #people = new Map<string, Typist>();
-  readonly #rooms = new Map<string, Set<Typist>>();
+  /** By person, few at once, so that a renewal looks up nothing else. */
+  readonly #people = new Map<string, Typist[]>();
+  readonly #rooms = new Map<string, Typist[]>();
   readonly #deadlines = new DeadlineQueue<Typist>();
   readonly #rules: TypingRules;
 
@@ -88,7 +86,7 @@ export class TypingRegister {
     only: { room_id?: string; source?: string },
     now: number,
   ): TypingChange[] {
-    return this.#all(participantId).flatMap((typist) => {
+    return (this.#people.get(participantId) ?? []).flatMap((typist) => {
       if (only.room_id !== undefined && only.room_id !== typist.room_id) return [];
       return this.#settle(typist, now, (each) => each === (only.source ?? each)) ?? [];
     });
@@ -96,7 +94,7 @@ export class TypingRegister {
 
   /** Ends all typing in a room. */
   stopRoom(roomId: string, now: number): TypingChange[] {
-    return [...(this.#rooms.get(roomId) ?? [])].flatMap(
+    return (this.#rooms.get(roomId) ?? []).flatMap(
       (typist) => this.#settle(typist, now, () => true) ?? [],
     );
   }
@@ -111,6 +109,9 @@ export class TypingRegister {
     ) {
       const change = this.#settle(typist, now);
       if (change !== undefined) changes.push(change);
+      if (typist.queuedAt >= 0) continue;
+      drop(this.#people, typist.participant_id, typist);
+      drop(this.#rooms, typist.room_id, typist);
     }
     return changes;
   }
@@ -122,14 +123,15 @@ export class TypingRegister {
 
   /** Who types in a room. */
   typists(roomId: string): string[] {
-    return [...(this.#rooms.get(roomId) ?? [])]
+    return (this.#rooms.get(roomId) ?? [])
       .filter(({ toldAt }) => toldAt !== undefined)
       .map(({ participant_id }) => participant_id);
   }
 
   /** By which devices or tokens a person types, in any room. */
   sourcesOf(participantId: string): string[] {
-    const sources = this.#all(participantId).flatMap((typist) => typist.sources);
+    const typists = this.#people.get(participantId) ?? [];
+    const sources = typists.flatMap((typist) => typist.sources);
     return [...new Set(sources.map(({ source }) => source))];
   }
 
@@ -140,9 +142,7 @@ export class TypingRegister {
   }
 
   #find({ room_id, participant_id }: Omit<TypingSignal, "source">): Typist | undefined {
-    let typist = this.#people.get(participant_id);
-    while (typist !== undefined && typist.room_id !== room_id) typist = typist.next;
-    return typist;
+    return this.#people.get(participant_id)?.find((typist) => typist.room_id === room_id);
   }
 
   #add({ room_id, participant_id }: TypingSignal): Typist {
@@ -153,12 +153,11 @@ export class TypingRegister {
       toldAt: undefined,
       windowAt: Number.NEGATIVE_INFINITY,
       published: 0,
-      next: this.#people.get(participant_id),
       dueAt: 0,
       queuedAt: -1,
     };
-    this.#people.set(participant_id, typist);
-    this.#rooms.set(room_id, (this.#rooms.get(room_id) ?? new Set()).add(typist));
+    add(this.#people, participant_id, typist);
+    add(this.#rooms, room_id, typist);
     return typist;
   }
 
@@ -194,40 +193,30 @@ export class TypingRegister {
     return changeOf(typist, true);
   }
 
-  /** A typist who has stopped is kept until their second is over, or stopping would refill it. */
+  /**
+   * A typist who has stopped is kept until they come up, as whoever types again often does so soon; and not before
+   * their second is over, or stopping would refill it.
+   */
   #schedule(typist: Typist, now: number): void {
     const { toldAt, sources, windowAt } = typist;
     if (toldAt !== undefined) {
-      this.#deadlines.setAtLatest(
-        typist,
-        Math.min(
-          Math.max(...sources.map(({ endsAt }) => endsAt)),
-          toldAt + this.#rules.typing_retell_ms,
-        ),
-      );
+      let endsAt = now;
+      for (const source of sources) endsAt = Math.max(endsAt, source.endsAt);
+      this.#deadlines.setAtLatest(typist, Math.min(endsAt, toldAt + this.#rules.typing_retell_ms));
     } else if (now < windowAt + SECOND_MS) this.#deadlines.set(typist, windowAt + SECOND_MS);
-    else this.#forget(typist);
   }
+}
 
-  /** What a person types, what they began first at its head. */
-  #all(participantId: string): Typist[] {
-    const all: Typist[] = [];
-    for (let each = this.#people.get(participantId); each !== undefined; each = each.next)
-      all.push(each);
-    return all.reverse();
-  }
+function add(lists: Map<string, Typist[]>, key: string, typist: Typist): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [typist]);
+  else list.push(typist);
+}
 
-  #forget(typist: Typist): void {
-    this.#deadlines.delete(typist);
-    const { room_id, participant_id } = typist;
-    const room = this.#rooms.get(room_id);
-    room?.delete(typist);
-    if (room?.size === 0) this.#rooms.delete(room_id);
-    const before = this.#all(participant_id).find(({ next }) => next === typist);
-    if (before !== undefined) before.next = typist.next;
-    else if (typist.next !== undefined) this.#people.set(participant_id, typist.next);
-    else this.#people.delete(participant_id);
-  }
+function drop(lists: Map<string, Typist[]>, key: string, typist: Typist): void {
+  const list = lists.get(key) ?? [];
+  list.splice(list.indexOf(typist), 1);
+  if (list.length === 0) lists.delete(key);
 }
 
 function publish({ sources }: Typist, source: string, endsAt: number): void {

@@ -14,7 +14,7 @@ export type Operation = (index: number, now: number) => unknown;
 
 interface Made {
   readonly operate: Operation;
-  /** Sets deadlines apart that would stay together: everyone began at once. */
+  /** Sets deadlines apart that would stay together, as everyone began at once. It takes two rounds: those that are set come up first. */
   readonly spread?: Operation;
 }
 

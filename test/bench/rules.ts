@@ -69,7 +69,7 @@ function duel(contender: Contender, crowd: Crowd, { leastOperations, pairs }: Ex
     { length: pairs + 1 },
     () => [map.window(leastOperations), own.window(leastOperations)] as const,
   );
-  if (made.spread !== undefined) own.round(made.spread);
+  for (const spread of [made.spread, made.spread]) if (spread !== undefined) own.round(spread);
   const withGarbage = own.longest();
   const ofItself = own.longestOfItself();
   const bare: Figure = {
