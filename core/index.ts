@@ -202,6 +202,7 @@ export {
   ResponseModeRequest,
   SendRequest,
 } from "./room-writes.ts";
+export { SplitMap } from "./split-map.ts";
 export { DEFAULT_TIMINGS, type Timings, timingFaults } from "./timings.ts";
 export {
   type TypingChange,

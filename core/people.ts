@@ -14,6 +14,7 @@ import {
   visibleState,
 } from "./presence.ts";
 import type { EndReason } from "./presence-share.ts";
+import { SplitMap } from "./split-map.ts";
 
 /** Choices by hand that are told at once, a person and second; the rest wait for `coalesce_ms`. */
 const URGENT_PER_SECOND = 5;
@@ -37,7 +38,7 @@ export interface PresenceChange {
  */
 export class People {
   readonly rules: PresenceRules;
-  readonly #people = new Map<string, PersonEntry>();
+  readonly #people = new SplitMap<PersonEntry>();
   readonly #deadlines = new DeadlineQueue<PersonEntry>();
   #tellings = 0;
 

@@ -1,4 +1,5 @@
 import { DeadlineQueue, type Due } from "./deadlines.ts";
+import { SplitMap } from "./split-map.ts";
 import type { Timings } from "./timings.ts";
 
 const SECOND_MS = 1_000;
@@ -44,8 +45,8 @@ interface Typist extends Due {
  */
 export class TypingRegister {
   /** By person, few at once, so that a renewal looks up nothing else. */
-  readonly #people = new Map<string, Typist[]>();
-  readonly #rooms = new Map<string, Typist[]>();
+  readonly #people = new SplitMap<Typist[]>();
+  readonly #rooms = new SplitMap<Typist[]>();
   readonly #deadlines = new DeadlineQueue<Typist>();
   readonly #rules: TypingRules;
 
@@ -207,13 +208,13 @@ export class TypingRegister {
   }
 }
 
-function add(lists: Map<string, Typist[]>, key: string, typist: Typist): void {
+function add(lists: SplitMap<Typist[]>, key: string, typist: Typist): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [typist]);
   else list.push(typist);
 }
 
-function drop(lists: Map<string, Typist[]>, key: string, typist: Typist): void {
+function drop(lists: SplitMap<Typist[]>, key: string, typist: Typist): void {
   const list = lists.get(key) ?? [];
   list.splice(list.indexOf(typist), 1);
   if (list.length === 0) lists.delete(key);

@@ -97,6 +97,19 @@ export const CONTENDERS: readonly Contender[] = [
     },
   },
   {
+    name: "person gone and back, and the timer",
+    roundMs: RULES.heartbeat_ms,
+    isPromised: false,
+    make: (ids) => {
+      const { register } = socket(ids);
+      const comeBack: Operation = (index, now) => {
+        register.forget(at(ids, index));
+        register.open(at(ids, index), LAPTOP, ONLINE, now);
+      };
+      return { operate: timed(register, comeBack) };
+    },
+  },
+  {
     name: "typing renewed",
     roundMs: RULES.typing_refresh_ms,
     isPromised: true,
