@@ -124,9 +124,13 @@ export function remove({ sources }: PersonEntry, goes: (source: SourceEntry) => 
 
 /** Drops what has ended. Returns when the first of the others changes by itself, or infinity. */
 export function dropEnded(person: PersonEntry, now: number, rules: PresenceRules): number {
-  remove(person, (source) => endOf(source, rules) <= now);
   let next = Number.POSITIVE_INFINITY;
-  for (const source of person.sources) next = Math.min(next, changesAt(source, now, rules));
+  let hasEnded = false;
+  for (const source of person.sources) {
+    if (endOf(source, rules) <= now) hasEnded = true;
+    else next = Math.min(next, changesAt(source, now, rules));
+  }
+  if (hasEnded) remove(person, (source) => endOf(source, rules) <= now);
   return next;
 }
 

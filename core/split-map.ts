@@ -10,7 +10,9 @@ export class SplitMap<T> {
   readonly #parts = Array.from({ length: PARTS }, () => new Map<string, T>());
 
   get size(): number {
-    return this.#parts.reduce((size, part) => size + part.size, 0);
+    let size = 0;
+    for (const part of this.#parts) size += part.size;
+    return size;
   }
 
   get(key: string): T | undefined {

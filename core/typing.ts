@@ -131,8 +131,7 @@ export class TypingRegister {
 
   /** By which devices or tokens a person types, in any room. */
   sourcesOf(participantId: string): string[] {
-    const typists = this.#people.get(participantId) ?? [];
-    const sources = typists.flatMap((typist) => typist.sources);
+    const sources = (this.#people.get(participantId) ?? []).flatMap((typist) => typist.sources);
     return [...new Set(sources.map(({ source }) => source))];
   }
 
