@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { DEFAULT_TIMINGS, ERROR_STATUS, STREAM_CLOSE } from "@porchlight/core";
 import { YJS_CLOSE } from "@porchlight/core/awareness";
 import { DEFAULT_LIMITS, SETTINGS, variableOf } from "@porchlight/server";
+import { promisesOf } from "./bench/report.ts";
 import { Child } from "./support/child.ts";
 import { outputOf, ServerProcess, temporaryFolder } from "./support/process.ts";
 import { TestServer } from "./support/server.ts";
@@ -206,6 +207,11 @@ describe("the README", () => {
       ([, name]) => `porchlight ${name}`,
     );
     expect(table("Command | What it does").map(([command]) => command)).toEqual(commands);
+  });
+
+  test("says of speed what was measured, and whether it is what is promised", () => {
+    const results = JSON.parse(readFileSync(join(ROOT, "test/bench/results.json"), "utf8"));
+    expect(README).toContain(`<!-- bench: begin -->\n${promisesOf(results)}\n<!-- bench: end -->`);
   });
 
   test("promises a bench that works", async () => {

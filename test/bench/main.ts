@@ -6,16 +6,23 @@
  *     bun run bench <name> …            some of it
  *     bun run bench --short             the smallest sizes: a check that it works
  *     bun run bench --json <file>       what was measured, window by window, as well
+ *     bun run bench --publish           writes what came of it into results.json and the README
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import type { Outcome } from "./bench.ts";
 import { BENCHES } from "./benches.ts";
-import { markdownOf } from "./report.ts";
+import { markdownOf, promisesOf, type Results } from "./report.ts";
 import { machine, pinGenerator } from "./subject.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { short: { type: "boolean", default: false }, json: { type: "string" } },
+  options: {
+    short: { type: "boolean", default: false },
+    json: { type: "string" },
+    publish: { type: "boolean", default: false },
+  },
 });
 const unknown = positionals.filter((each) => !BENCHES.some(({ name }) => name === each));
 if (unknown.length > 0)
@@ -25,7 +32,7 @@ if (unknown.length > 0)
 
 pinGenerator();
 console.log(`${machine()}\n`);
-const outcomes: Record<string, unknown> = {};
+const outcomes: Record<string, Outcome> = {};
 for (const bench of BENCHES) {
   if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
   const outcome = await bench.run({ isShort: values.short });
@@ -34,5 +41,30 @@ for (const bench of BENCHES) {
 }
 if (values.json !== undefined)
   writeFileSync(values.json, JSON.stringify({ machine: machine(), ...outcomes }, undefined, 1));
+if (values.publish) publish();
 // Databases that several benches share would keep the process.
 process.exit();
+
+/** Puts what was found in the place of what these benches found before. */
+function publish(): void {
+  const file = join(import.meta.dir, "results.json");
+  const readme = resolve(import.meta.dir, "../../README.md");
+  const before: Results = JSON.parse(readFileSync(file, "utf8"));
+  const after: Results = {
+    machine: machine(),
+    outcomes: Object.fromEntries(
+      BENCHES.flatMap(({ name }) => {
+        const { settings, ratios } = outcomes[name] ?? before.outcomes[name] ?? {};
+        return settings === undefined || ratios === undefined ? [] : [[name, { settings, ratios }]];
+      }),
+    ),
+  };
+  const digits = (_key: string, value: unknown): unknown =>
+    typeof value === "number" ? Number(value.toPrecision(4)) : value;
+  writeFileSync(file, `${JSON.stringify(after, digits, 1)}\n`);
+  const kept: Results = JSON.parse(readFileSync(file, "utf8"));
+  const [begin, end] = ["<!-- bench: begin -->", "<!-- bench: end -->"];
+  const text = readFileSync(readme, "utf8");
+  const around = [text.split(begin)[0], text.split(end)[1]];
+  writeFileSync(readme, around.join(`${begin}\n${promisesOf(kept)}\n${end}`));
+}

@@ -39,3 +39,34 @@ function verdict(ratio: Ratio): string {
   const isGood = isMet(ratio);
   return isGood === undefined ? "" : isGood ? "met" : "missed";
 }
+
+/** What benches found, by their names, and where. */
+export interface Results {
+  readonly machine: string;
+  readonly outcomes: Readonly<Record<string, Pick<Outcome, "settings" | "ratios">>>;
+}
+
+/** The promises of all benches as one table, a line for each ratio, with what came of it at each size. */
+export function promisesOf({ machine, outcomes }: Results): string {
+  const lines = Object.entries(outcomes).flatMap(([name, { ratios }]) => {
+    const judged = ratios.filter(({ target }) => target !== undefined);
+    const kinds = Map.groupBy(judged, ({ what, to = "" }) => `${what} | ${to}`);
+    return [...kinds].map(
+      ([kind, of]) => `| \`bun run bench ${name}\` | ${kind} | ${of.map(resultOf).join(" · ")} |`,
+    );
+  });
+  return [
+    "| Command | Ratio | To | At which size: the median, and what is promised |",
+    "|---|---|---|---|",
+    ...lines,
+    "",
+    `Measured on: ${machine}.`,
+  ].join("\n");
+}
+
+function resultOf(ratio: Ratio): string {
+  const value = number(median(ratio.windows));
+  return isMet(ratio)
+    ? `${ratio.at}: ${value} (${promised(ratio)})`
+    : `${ratio.at}: **${value}** (${promised(ratio)}, missed)`;
+}
