@@ -141,7 +141,8 @@ export class SharedPresence {
     if (person === undefined) return undefined;
     remove(person, ({ owner }) => owners.some((each) => isSameOwner(each, owner)));
     const until = now + this.#rules.disconnect_grace_ms;
-    for (const source of person.sources.filter(isForeign)) this.#limit(source, until);
+    for (const source of person.sources.filter(isForeign))
+      source.lingersUntil = Math.min(until, endOf(source, this.#rules));
     return this.#people.settle(person, now);
   }
 

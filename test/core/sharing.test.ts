@@ -551,13 +551,12 @@ describe("SharedPresence disown()", () => {
     expect(devicesAt(node, SECOND_MS)).toEqual(["laptop", "c.1", "d.1"]);
   });
 
-  test("lets linger for disconnect_grace_ms at most what any other node was known to hold, but for requests", () => {
-    const node = withPhone();
-    node.disown("ann", [owner({ incarnation: 2 })], SECOND_MS);
-    expectUntil(node, SECOND_MS + GRACE_MS);
-    const calling = withPhone({ door: "rest" });
-    calling.disown("ann", [], SECOND_MS);
-    expectUntil(calling, TTL_MS);
+  test("lets linger for disconnect_grace_ms at most what any other node was known to hold, also by requests", () => {
+    for (const door of ["stream", "rest"] as const) {
+      const node = withPhone({ door });
+      node.disown("ann", [owner({ incarnation: 2 })], SECOND_MS);
+      expectUntil(node, SECOND_MS + GRACE_MS);
+    }
   });
 
   test("tells of whoever is gone by it, and knows nothing of whoever is unknown", () => {

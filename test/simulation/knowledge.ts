@@ -10,10 +10,11 @@ import type { TrueTime } from "./true-time.ts";
  */
 export class Knowledge {
   readonly learnMs: number;
+  /** Within how long a process takes part again once nothing hinders it. */
+  readonly returnMs: number;
   readonly #time: TrueTime;
   readonly #clearings: readonly number[];
   readonly #tellMs: number;
-  readonly #returnMs: number;
   readonly #ownMs: number;
 
   /** @param options.clearings when the facts were lost. @param options.ownMs within how long a process tells what happened on it. */
@@ -29,7 +30,7 @@ export class Knowledge {
     this.#clearings = options.clearings;
     this.learnMs = options.learnMs;
     this.#tellMs = options.tellMs;
-    this.#returnMs = options.returnMs;
+    this.returnMs = options.returnMs;
     this.#ownMs = options.ownMs;
   }
 
@@ -79,7 +80,7 @@ export class Knowledge {
 
   /** The same, with the time that it takes to come back. */
   #after(disturbances: readonly Disturbance[]): readonly Disturbance[] {
-    return disturbances.map(({ from, to }) => ({ from, to: to + this.#returnMs }));
+    return disturbances.map(({ from, to }) => ({ from, to: to + this.returnMs }));
   }
 }
 

@@ -365,8 +365,11 @@ export class Truth {
   /** Until when a process may take another to be as it was, as it was cut off since `at` and has not heard of it again. */
   #heldUntil(of: ServerProcess, by: ServerProcess, at: number): number {
     const held = by.link.disturbances.findLast(({ to }) => to > at);
-    if (held === undefined || of === by || this.#knowledge.isKnown(of, by, held.to)) return 0;
-    return held.to + this.#rules.presence_ttl_ms;
+    if (held === undefined || of === by) return 0;
+    if (!this.#knowledge.isKnown(of, by, held.to)) return held.to + this.#rules.presence_ttl_ms;
+    // Of whom the facts were lost nothing is heard any more: that much it keeps of what it held.
+    const isLost = this.#cluster.clearings.some((each) => each >= at);
+    return isLost ? this.#knowledge.connectedSince(by) + this.#knowledge.returnMs + GONE_MS : 0;
   }
 
   #manuals(person: string, to: ServerProcess): Set<ManualState | undefined> {
