@@ -207,7 +207,7 @@ describe("GET /docs", () => {
       findChromium(),
       `${address} shows every request in a browser without internet, and tries one`,
       async (executablePath) => {
-        await using server = await TestServer.start();
+        await using server = await TestServer.start({ alone: true });
         const ann = await server.person("ann");
         await withPage({ executablePath, timeoutMs: PAGE_MS }, async (page) => {
           const { asked, complaints } = watch(page);

@@ -68,7 +68,7 @@ describe("GET /v1/yjs/{room_id}", () => {
   );
 
   test("keeps a room for ten minutes after the last id in it was told to be gone, and not longer", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
     await server.room("r0", [ann, bob]);
     await visit(server, ann, { room: "r0", id: 1_000, isOrderly: true });
@@ -79,7 +79,7 @@ describe("GET /v1/yjs/{room_id}", () => {
   });
 
   test("counts nobody in rooms that all have left, whoever lingers there", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const [ann, bob] = [await server.person("ann"), await server.person("bob")];
     for (const room of ["r0", "r1"]) await server.room(room, [ann, bob]);
     await visit(server, ann, { room: "r0", id: 1_000, isOrderly: false });
@@ -91,7 +91,7 @@ describe("GET /v1/yjs/{room_id}", () => {
   });
 
   test("forgets a room in which nobody said anything within 15 seconds of the last who left it", async () => {
-    await using server = await TestServer.start();
+    await using server = await TestServer.start({ alone: true });
     const ann = await server.person("ann");
     await server.room("r0", [ann]);
     using raw = await Raw.yjs(server.url, "r0", { token: ann.token });

@@ -675,7 +675,7 @@ describe("a room in which much is told", () => {
 
 describe("a socket that only repeats what others say", () => {
   test("is told everything when it begins, and counts what it repeats", async () => {
-    const { server, people } = await lounge(["ann", "bob"]);
+    const { server, people } = await lounge(["ann", "bob"], {}, true);
     await using _ = server;
     const [ann, bob] = people as [Person, Person];
     using a = await YjsClient.open(server, ann, "lounge");
