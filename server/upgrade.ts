@@ -2,8 +2,11 @@ import { CodedError, parseInput, type Schema } from "@porchlight/core";
 import { bearer } from "./auth.ts";
 import type { Deps } from "./deps.ts";
 import { admit, refusal, urlOf } from "./endpoint.ts";
+import { Turns } from "./turns.ts";
 
 const SUBPROTOCOL = "porchlight.v1";
+/** Each takes a fifth of a millisecond or so: that much a request has to wait for them at a time. */
+const HANDSHAKES_PER_TURN = 16;
 /** What Bun hands an upgrade: an object whose methods it calls with what happens on the socket. */
 type Socket = { open(ws: never): void };
 type Server = {
@@ -32,10 +35,12 @@ export interface Upgrade<Q> {
  * is answered as a refusal, and the connection stays one of HTTP.
  */
 export function socketEndpoint<Q>(
-  { shell, hub, turns }: Pick<Deps, "shell" | "hub" | "turns">,
+  { shell, hub }: Pick<Deps, "shell" | "hub">,
   about: { readonly path: string; readonly query: Schema<Q> },
   open: (upgrade: Upgrade<Q>) => Promise<Socket>,
 ): (context: Context) => Promise<Response | undefined> {
+  const turns = new Turns(HANDSHAKES_PER_TURN);
+
   /** Answers nothing once the request is a socket: then the server has answered it. */
   async function respond({ request, params = {}, server }: Context): Promise<Response | undefined> {
     try {

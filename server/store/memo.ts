@@ -67,7 +67,10 @@ export class Memo {
     return rows;
   }
 
-  /** What is made of the rows of statements, under a key; they are run where it is not known. */
+  /**
+   * What is made of the rows of statements, under a key; they are run where it is not known. That there is nothing is
+   * not kept: anyone can ask for what there is not.
+   */
   answer<T>(key: string, run: () => T): T {
     const known = this.#recall(key);
     if (known !== undefined) return known.value as T;
@@ -75,7 +78,8 @@ export class Memo {
     this.#answering = answering;
     try {
       const value = run();
-      if (answering.isSmall) this.#keep(key, value, [...answering.tables], 1);
+      if (answering.isSmall && value !== undefined)
+        this.#keep(key, value, [...answering.tables], 1);
       return value;
     } finally {
       this.#answering = undefined;

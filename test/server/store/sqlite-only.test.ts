@@ -336,10 +336,11 @@ describe("what has been read", () => {
     const trace: string[] = [];
     await using t = await TestStore.on(sqliteDatabase, { trace: (sql) => void trace.push(sql) });
     await t.room("lobby", ["ann", ...Array.from({ length: 12 }, (_, index) => `p${index}`)]);
+    await t.store.addToken({ token_id: "tok-1", hash: "hash-1", ...personCalled("ann") }, NOW);
     const read = async (): Promise<readonly string[]> => {
       trace.length = 0;
       await t.store.room(LOBBY, "ann", ["members"]);
-      await t.store.token("nobody's");
+      await t.store.token("hash-1");
       return trace.filter((sql) => sql.startsWith("select"));
     };
     const asked = await read();
@@ -351,6 +352,10 @@ describe("what has been read", () => {
     for (const table of ["tokens", "members"])
       expect(again.filter((sql) => sql.includes(`from "${table}" inner join`))).toEqual([]);
     expect(await read()).toEqual([]);
+    // Anyone can ask for what there is not: of that nothing is kept.
+    trace.length = 0;
+    for (let times = 0; times < 2; times += 1) await t.store.token("nobody's");
+    expect(trace.filter((sql) => sql.startsWith("select"))).toHaveLength(2);
   });
 
   test("is asked for anew when another process has written", async () => {
