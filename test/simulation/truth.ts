@@ -486,11 +486,15 @@ export class Truth {
     to: ServerProcess,
   ): boolean {
     if (!this.#knowledge.isKnown(by, to, at)) return false;
+    const { disconnect_grace_ms } = this.#rules;
+    // Of a node that has joined anew nobody knows whether it has told all it has: what it had before lingers.
+    const isAnother = door !== "rest" && process.link.joins.some((each) => each > openedAt);
+    if (isAnother && !this.#knowledge.isKnown(by, to, at, this.#time.now - disconnect_grace_ms))
+      return false;
     const cleared = this.#cluster.clearings.findLast(
       (each) => each >= openedAt && !this.#knowledge.isKnown(by, to, at, each),
     );
     if (cleared === undefined) return true;
-    const { disconnect_grace_ms } = this.#rules;
     if (door !== "rest") return this.#knowledge.isNoticed(to, cleared, disconnect_grace_ms);
     // What was heard by requests is nobody's until the node that heard it is back.
     const since = this.#time.now - disconnect_grace_ms - RENEWAL_MS;
