@@ -305,8 +305,10 @@ async function streamed(shell: Shell, request: Request, { lines }: Streamed): Pr
 
 function envelope(answered: Answer | ReadyAnswer): string {
   const { meta } = answered;
-  const data = "json" in answered ? answered.json : JSON.stringify(answered.data);
-  return `{"data":${data}${meta === undefined ? "" : `,"meta":${JSON.stringify(meta)}`}}`;
+  if ("json" in answered)
+    return `{"data":${answered.json}${meta === undefined ? "" : `,"meta":${JSON.stringify(meta)}`}}`;
+  const { data } = answered;
+  return JSON.stringify(meta === undefined ? { data } : { data, meta });
 }
 
 function tagOf(answered: Answer | ReadyAnswer | TextAnswer): string | undefined {
