@@ -124,7 +124,6 @@ export function openAuth({
 /** For how long it is remembered whose a token was, while nobody can be asked, and of how many. */
 const RECENT_MS = 300_000;
 const RECENT_MAX = 10_000;
-const NOTED_MS = 1_000;
 
 /**
  * Whose tokens were, for as long as the store is out of reach: who was let in
@@ -145,10 +144,7 @@ class RecentOwners {
   ): Promise<TokenOwner | undefined> {
     try {
       const owner = await ask();
-      const until = this.#owners.get(hash)?.until ?? 0;
-      // What was written down a moment ago need not be again for each request.
-      if (owner === undefined || until < this.#clock.elapsed() + RECENT_MS - NOTED_MS)
-        this.#keep(hash, owner);
+      this.#keep(hash, owner);
       return owner;
     } catch (error) {
       const known = this.#owners.get(hash);
