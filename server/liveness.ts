@@ -30,7 +30,7 @@ import {
   SharedLiveness,
 } from "@porchlight/core/sharing";
 import type { Metrics, TransitionCause } from "./metrics.ts";
-import { Roll } from "./roll.ts";
+import { entryOf, Roll } from "./roll.ts";
 import type { LifeNow } from "./room-text.ts";
 import type { Announcement, PersonKey, PresenceFacts, RoomKey } from "./store/store.ts";
 
@@ -330,9 +330,8 @@ export class Liveness {
     const register = this.#register(tenant_id);
     const now = this.#now();
     let json = "";
-    for (const id of of)
-      json += `${json === "" ? "" : ","}${quoted(id)}:"${register.stateFor(participant_id, id, now)}"`;
-    return `{${json}}`;
+    for (const id of of) json += entryOf(id, register.stateFor(participant_id, id, now));
+    return `{${json.slice(0, -1)}}`;
   }
 
   /** What others were last told of a person. */
@@ -482,13 +481,6 @@ export class Liveness {
 interface TenantDue extends Due {
   readonly tenant_id: string;
 }
-
-/** A text as JSON; hardly any has something in it that is to be written otherwise. */
-function quoted(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
-}
-
-const PLAIN = /^[\w.,:@-]*$/;
 
 /** One alarm for all tenants, by one of the clocks. */
 class TenantAlarm {

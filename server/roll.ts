@@ -57,7 +57,10 @@ export class Roll {
   }
 }
 
-/** With the comma that sets it apart from the next. */
-function entryOf(id: string, state: string): string {
-  return `${JSON.stringify(id)}:"${state}",`;
+/** Somebody's state by their id, with the comma that sets it apart from the next. */
+export function entryOf(id: string, state: string): string {
+  // Hardly any id has something in it that is to be written otherwise.
+  return `${PLAIN.test(id) ? `"${id}"` : JSON.stringify(id)}:"${state}",`;
 }
+
+const PLAIN = /^[\w.,:@-]*$/;
