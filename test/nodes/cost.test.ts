@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { percentile } from "../bench/bench.ts";
 import { type Crossings, commandsOf, cross, Passage } from "../support/crossing.ts";
 import { NodeFleet, Watcher } from "../support/fleet.ts";
 import type { StreamClient } from "../support/stream.ts";
@@ -73,9 +74,4 @@ async function change(
 /** How many scripts Redis has run. */
 async function scripts(fleet: NodeFleet): Promise<number> {
   return (await commandsOf(fleet.redis)).get("evalsha") ?? 0;
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }

@@ -1,12 +1,13 @@
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A way to a server that the test can close, and on which connections can die without a word. */
+/** A way to a server that the test can close, and on which connections can break off, or die without a word. */
 export class Gate implements AsyncDisposable {
   readonly url: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #target: string | undefined;
+  #isCut: (said: string) => boolean = () => false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -39,6 +40,11 @@ export class Gate implements AsyncDisposable {
     for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
+  /** Breaks off every connection instead of delivering what the server says next that fits, this once. */
+  cutOn(fits: (said: string) => boolean): void {
+    this.#isCut = fits;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.shut();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -61,7 +67,15 @@ export class Gate implements AsyncDisposable {
         far.destroy();
       });
     }
+    // Heard before it is passed on.
+    far.on("data", (data) => this.#listen(data.toString("latin1")));
     near.pipe(far);
     far.pipe(near);
+  }
+
+  #listen(said: string): void {
+    if (!this.#isCut(said)) return;
+    this.#isCut = () => false;
+    for (const socket of this.#sockets) socket.destroy();
   }
 }

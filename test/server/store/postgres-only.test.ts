@@ -6,6 +6,7 @@ import {
   type StoreOptions,
 } from "@porchlight/server/store";
 import pg from "pg";
+import { Gate } from "../../support/gate.ts";
 import { freePort } from "../../support/port.ts";
 import {
   PASSWORD,
@@ -15,7 +16,6 @@ import {
   withPostgres,
 } from "../../support/postgres.ts";
 import { EVERYTHING, NOW, refusalOf, TestStore } from "../../support/store.ts";
-import { TcpProxy } from "../../support/tcp-proxy.ts";
 
 const ANN = { tenant_id: "acme", participant_id: "ann" } as const;
 const LOBBY = { tenant_id: "acme", room_id: "lobby" } as const;
@@ -291,10 +291,10 @@ await withPostgres("Store, on PostgreSQL", () => {
 
     test("before a commit is answered says so, and whoever asks finds what came of it", async () => {
       await using db = await TestPostgres.empty();
-      await using proxy = await TcpProxy.to(db.server.port);
+      await using proxy = await Gate.to(`http://127.0.0.1:${db.server.port}`);
       const told: Announcement[] = [];
       const store = await db.open({
-        url: db.url.replace(`:${db.server.port}/`, `:${proxy.port}/`),
+        url: db.url.replace(`:${db.server.port}/`, `:${new URL(proxy.url).port}/`),
         announce: (each) => void told.push(each),
       });
       await store.putTenant("acme", {});
@@ -312,9 +312,9 @@ await withPostgres("Store, on PostgreSQL", () => {
 
     test("is asked again on new connections after those that nobody used are gone", async () => {
       await using db = await TestPostgres.empty();
-      await using proxy = await TcpProxy.to(db.server.port);
+      await using proxy = await Gate.to(`http://127.0.0.1:${db.server.port}`);
       const store = await db.open({
-        url: db.url.replace(`:${db.server.port}/`, `:${proxy.port}/`),
+        url: db.url.replace(`:${db.server.port}/`, `:${new URL(proxy.url).port}/`),
       });
       await store.putTenant("acme", {});
       const broken = refusalOf(store.position("acme"));
