@@ -29,9 +29,16 @@ export interface RecordOutcome {
   readonly ended: readonly { readonly source: OpenSource; readonly why: EndReason }[];
   /** Whether this node has something else to contribute than what is in the record. */
   readonly isOutdated: boolean;
+  /** Whether it tells of a choice that this node did not hear of when it was made: there may be a later one that no record tells of. */
+  readonly isHearsay: boolean;
 }
 
-const NOTHING_NEW: RecordOutcome = { change: undefined, ended: [], isOutdated: false };
+const NOTHING_NEW: RecordOutcome = {
+  change: undefined,
+  ended: [],
+  isOutdated: false,
+  isHearsay: false,
+};
 
 /**
  * One node's part in the presence that several share.
@@ -118,6 +125,8 @@ export class SharedPresence {
     const was = person.manual;
     const { facts } = record;
     const chosenAt = facts?.manual_at ?? 0;
+    const isHearsay =
+      person.record === undefined && record.version > 1 && chosenAt > person.manualAt;
     if (facts !== undefined && this.#people.stands(person, chosenAt, now)) {
       person.manual = facts.manual;
       person.alwaysOnline = facts.alwaysOnline;
@@ -129,6 +138,7 @@ export class SharedPresence {
       ended,
       isOutdated:
         hasAgreed || isDenied || person.manualAt > chosenAt || isEndUnheard(person, record),
+      isHearsay,
     };
   }
 

@@ -49,6 +49,7 @@ export class Nodes implements Together {
       log,
       rules,
       facts: () => factsOf(store, liveness),
+      factsOf: (key) => store.presenceFactsOf(key),
       hear: (message, from) => this.#hear(message, from),
       ended: (key, source, why) => {
         const connection = deps.hub.of(key).find((each) => each.source === source);

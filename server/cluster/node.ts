@@ -36,6 +36,7 @@ export interface NodeDeps {
   readonly rules: NodeRules;
   /** What the store says of people's presence. */
   readonly facts: () => Promise<readonly PresenceFacts[]>;
+  readonly factsOf: (key: PersonKey) => Promise<PresenceFacts | undefined>;
   /** Another node said something. */
   readonly hear: (message: ClusterMessage, from: string) => void;
   /** Another node ended a source of this one. */
@@ -427,6 +428,15 @@ export class ClusterNode implements Sharing {
     }
   }
 
+  async #askFactsOf(key: PersonKey): Promise<void> {
+    try {
+      const facts = await this.#deps.factsOf(key);
+      if (facts !== undefined) this.#deps.liveness.recall(facts);
+    } catch {
+      this.#areFactsDue = true;
+    }
+  }
+
   async #factsInTime(): Promise<void> {
     let callOff = (): void => undefined;
     const late = new Promise<void>((resolve) => {
@@ -464,9 +474,10 @@ export class ClusterNode implements Sharing {
     this.#heardOf?.add(nameOfPerson(key));
     const shares = record.shares.filter(({ owner }) => owner.node !== this.#cluster.node);
     for (const { owner } of shares) this.#meet(owner);
-    const { ended, isOutdated } = this.#deps.liveness.adopt(tenant_id, { ...record, shares });
-    for (const { source, why } of ended) this.#deps.ended(key, source, why);
-    if (isOutdated) this.changed(key);
+    const outcome = this.#deps.liveness.adopt(tenant_id, { ...record, shares });
+    for (const { source, why } of outcome.ended) this.#deps.ended(key, source, why);
+    if (outcome.isOutdated) this.changed(key);
+    if (outcome.isHearsay) void this.#askFactsOf(key);
   }
 
   #meet(owner: Owner): void {

@@ -29,7 +29,7 @@ const SECOND_MS = 1_000;
 const TTL_MS = 120_000;
 const GRACE_MS = 10_000;
 const IDLE_MS = 300_000;
-const NOTHING_NEW = { change: undefined, ended: [], isOutdated: false };
+const NOTHING_NEW = { change: undefined, ended: [], isOutdated: false, isHearsay: false };
 
 /** What node a knows. */
 function nodeA(): SharedPresence {
@@ -518,6 +518,17 @@ describe("SharedPresence, of states chosen by hand", () => {
     expect(stateAt(node, TTL_MS - 1)).toBe("offline");
     node.register.expire(TTL_MS);
     expect(node.register.size).toBe(0);
+  });
+
+  test("is hearsay in a record that began before this node heard of it, unless it is known", () => {
+    const found = (version: number, facts = chosen("busy", 10)): boolean =>
+      nodeA().adopt(personRecord({ version, facts }), 0).isHearsay;
+    expect([found(1), found(2), found(2, chosen(undefined, 0))]).toEqual([false, true, false]);
+    const node = nodeA();
+    node.register.introduce("ann", chosen("busy", 10), 0);
+    const next = (version: number, at: number): boolean =>
+      node.adopt(personRecord({ version, facts: chosen("idle", at) }), 0).isHearsay;
+    expect([next(2, 10), next(3, 11)]).toEqual([false, false]);
   });
 
   test("isOutdated() tells whether a later one is known than that in the record", () => {

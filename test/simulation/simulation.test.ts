@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { MemoryFacts, type StoredPerson } from "@porchlight/server/cluster";
 import fc from "fast-check";
 import { isLong, trials } from "../support/runs.ts";
-import { anyHistory } from "./history.ts";
+import { type Act, anyHistory } from "./history.ts";
 import { type Faults, Run } from "./run.ts";
 
 const HISTORIES = isLong ? 100_000 : 2_000;
@@ -27,6 +27,35 @@ describe("two to four nodes, whatever happens to them", () => {
     },
     TIMEOUT_MS,
   );
+});
+
+describe("a node that starts when all others are no more", () => {
+  test("asks whether a choice still stands that only a record from before it tells of", () => {
+    const by = { node: 0, person: "ann" } as const;
+    const beat = { kind: "beat", device: "laptop", activity: { state: "online" } } as const;
+    const crash = { kind: "crash", point: undefined, returnMs: undefined } as const;
+    const acts: readonly [afterMs: number, act: Act][] = [
+      [0, { kind: "choose", manual: "appear_offline", ...by }],
+      [0, { ...crash, node: 0, point: "before send", replacedMs: 5_000 }],
+      [500, { ...beat, node: 0, person: "bob" }],
+      [0, { kind: "leave", node: undefined, absence: "hangs", forMs: 4_500 }],
+      // It becomes durable, and nobody is told.
+      [0, { kind: "choose", manual: undefined, ...by }],
+      [500, { kind: "cut", node: 0, forMs: 300 }],
+      [0, { ...crash, node: 3, point: "before send", replacedMs: undefined }],
+      [30_000, { ...crash, node: 0, replacedMs: 500 }],
+      [2_000, { kind: "lose", seat: 0 }],
+      [0, { ...beat, ...by }],
+    ];
+    const run = new Run({
+      nodes: 2,
+      weather: "calm",
+      manual_without_device: "keep",
+      chance: 0,
+      steps: acts.map(([afterMs, act]) => ({ afterMs, act })),
+    });
+    expect(() => run.play()).not.toThrow();
+  });
 });
 
 /** Lets a node that is no more write as if it were there. */
