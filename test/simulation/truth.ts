@@ -32,6 +32,8 @@ interface TrueSource {
   /** When its user was active as far as nobody has said. */
   readonly activeFrom: number;
   readonly activeTo: number;
+  /** Until when it may be taken to be as awake as one that it took over from, of which its process heard nothing then. */
+  readonly heldTo: number;
   /** When it was heard of, the last at the end. */
   readonly seen: number[];
   lostAt: number;
@@ -245,6 +247,7 @@ export class Truth {
       saidMayFrom: Math.min(now, ...there.map(({ saidMayFrom }) => saidMayFrom)),
       activeFrom: Math.min(...before, ...there.map(({ activeFrom }) => activeFrom)),
       activeTo: Math.max(...before, ...there.map(({ activeTo }) => activeTo)),
+      heldTo: Math.max(0, ...there.map((each) => this.#heldTo(each, by))),
       seen: [now],
       lostAt: NEVER,
       closedAt: NEVER,
@@ -347,7 +350,7 @@ export class Truth {
   }
 
   #isRecent(
-    { process }: TrueSource,
+    { process, heldTo }: TrueSource,
     { activeFrom, activeTo }: Pick<Said, "activeFrom" | "activeTo">,
     to: ServerProcess,
   ): Saying["isRecent"] {
@@ -356,10 +359,17 @@ export class Truth {
     if (now < activeFrom + idle_after_ms - SLACK_MS) return "yes";
     // The age of what a process wrote last, and what took effect late, is that much too low.
     const blurMs = this.#blurMs + (process.isAlive ? 0 : AFTERWARDS_MS);
-    const idleAt = Math.max(activeTo + idle_after_ms, this.#heldUntil(process, to, activeTo));
+    const heldUntil = Math.max(heldTo, this.#heldUntil(process, to, activeTo));
+    const idleAt = Math.max(activeTo + idle_after_ms, heldUntil);
     const isPast = now >= idleAt + blurMs + SLACK_MS;
     // Cut off, whoever was awake is taken to be so still.
     return isPast && this.#knowledge.isNoticed(to, activeTo + idle_after_ms) ? "no" : "maybe";
+  }
+
+  /** Until when what takes over from a source at a process may be taken to be as awake as that. */
+  #heldTo({ process, activeTo, heldTo }: TrueSource, by: ServerProcess): number {
+    const untilAtMost = this.#time.now + this.#rules.presence_ttl_ms;
+    return Math.max(heldTo, Math.min(untilAtMost, this.#heldUntil(process, by, activeTo)));
   }
 
   /** Until when a process may take another to be as it was, as it was cut off since `at` and has not heard of it again. */
