@@ -13,16 +13,17 @@ const PASSWORD = "candle-wax";
 const HOST = `
 set -eu
 redis=$1 port=$2
+shift 2
 pid=
 begin() {
-  "$redis" --port "$port" --bind 127.0.0.1 --save '' --appendonly no --requirepass '${PASSWORD}' \\
+  "$redis" "$@" --port "$port" --bind 127.0.0.1 --save '' --appendonly no --requirepass '${PASSWORD}' \\
     --loglevel warning > /dev/null < /dev/null &
   pid=$!
   until "\${redis%server}cli" -p "$port" -a '${PASSWORD}' --no-auth-warning ping 2> /dev/null | grep -q PONG; do kill -0 "$pid" && sleep 0.02; done
 }
 end() { kill -CONT "$pid" 2> /dev/null || true; kill -9 "$pid" 2> /dev/null || true; wait "$pid" 2> /dev/null || true; }
 trap end EXIT
-begin
+begin "$@"
 echo ready
 while read -r action ms; do
   case $action in
@@ -30,7 +31,7 @@ while read -r action ms; do
     stop) end ;;
     freeze) kill -STOP "$pid" ;;
     thaw) kill -CONT "$pid" ;;
-    start) begin ;;
+    start) begin "$@" ;;
   esac
   echo "$action"
 done
@@ -42,11 +43,13 @@ export class RedisServer implements AsyncDisposable {
   static #prefixes = 0;
 
   readonly port: number;
+  readonly #tlsPort: number | undefined;
   readonly #host: Child;
 
-  private constructor(host: Child, port: number) {
+  private constructor(host: Child, port: number, tlsPort?: number) {
     this.#host = host;
     this.port = port;
+    this.#tlsPort = tlsPort;
   }
 
   /** The one that the tests of this process share: see {@link prefix}. */
@@ -55,19 +58,28 @@ export class RedisServer implements AsyncDisposable {
     return RedisServer.#shared;
   }
 
-  /** One of a test's own, that can be stopped. */
-  static async start(): Promise<RedisServer> {
+  /** One of a test's own, that can be stopped. @param pair paths of a key and its certificate, to listen with TLS as well. */
+  static async start(pair?: { key: string; certificate: string }): Promise<RedisServer> {
     const found = findRedis();
     if ("missing" in found) throw new Error(`Cannot start Redis: ${found.missing}`);
     const port = await freePort();
-    const host = new Child(["/bin/sh", "-c", HOST, "sh", found.path, String(port)], { cwd: "/" });
+    const tlsPort = pair && (await freePort());
+    const host = new Child(
+      ["/bin/sh", "-c", HOST, "sh", found.path, String(port), ...tlsOptions(tlsPort, pair)],
+      { cwd: "/" },
+    );
     await host.line();
-    return new RedisServer(host, port);
+    return new RedisServer(host, port, tlsPort);
   }
 
   /** Where it is. */
   get url(): string {
     return `redis://:${PASSWORD}@127.0.0.1:${this.port}`;
+  }
+
+  /** Where it is with TLS, if it was started with a certificate. */
+  get tlsUrl(): string {
+    return `rediss://:${PASSWORD}@localhost:${this.#tlsPort}`;
   }
 
   /** What the keys of one test begin with. */
@@ -109,4 +121,14 @@ export class RedisServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#host[Symbol.asyncDispose]();
   }
+}
+
+function tlsOptions(
+  port: number | undefined,
+  pair: { key: string; certificate: string } | undefined,
+): string[] {
+  if (port === undefined || pair === undefined) return [];
+  const files = { key: pair.key, cert: pair.certificate, "ca-cert": pair.certificate };
+  const named = Object.entries(files).flatMap(([what, path]) => [`--tls-${what}-file`, path]);
+  return ["--tls-port", String(port), "--tls-auth-clients", "no", ...named];
 }
