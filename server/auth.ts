@@ -31,7 +31,7 @@ export interface Auth {
 
 /** SHA-256 in hexadecimal: all that is ever stored of a token. */
 export function hashOf(token: string): string {
-  return new Bun.CryptoHasher("sha256").update(token).digest("hex");
+  return Bun.SHA256.hash(token, "hex");
 }
 
 /** A new token and its public name. */

@@ -25,6 +25,8 @@ const OPEN_WITHIN_MS = 5_000;
 /** How often and how long after each other a commit is tried while another process writes: for five seconds. */
 const BUSY_TRIES = 50;
 const BUSY_RETRY_MS = 100;
+/** For so long another process is taken not to have written: whoever hears of it from there takes longer to ask here. */
+const LOOK_EVERY_MS = 1;
 
 interface Prepared extends Memorable {
   readonly bind: (values: Call["values"]) => readonly unknown[];
@@ -47,13 +49,13 @@ export function openSqlite(
   const db = connect(file, options.trace);
   db.pragma("synchronous = FULL");
   db.pragma("busy_timeout = 0");
-  const { timer } = systemClock();
+  const { monotonic, timer } = systemClock();
   const memo = new Memo();
   const answer = programsOn(db, memo);
   /** Changes when another connection, and so another process, has committed something. */
   const dataVersion = db.prepare("pragma data_version").pluck();
   let version: unknown;
-  let hasLooked = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   const begin = db.prepare("begin");
   const beginImmediate = db.prepare("begin immediate");
   const commit = db.prepare("commit");
@@ -63,16 +65,11 @@ export function openSqlite(
   const rollbackTo = db.prepare("rollback to job");
   let queue: Job[] = [];
 
-  /**
-   * Looks whether another process has written, once a turn of the event loop:
-   * who asks for something because of what was written there is heard in a later one.
-   */
+  /** Looks whether another process has written. */
   function lookAround(): void {
-    if (hasLooked) return;
-    hasLooked = true;
-    setImmediate(() => {
-      hasLooked = false;
-    });
+    const now = monotonic();
+    if (now < lookedAt + LOOK_EVERY_MS) return;
+    lookedAt = now;
     const current = dataVersion.get();
     if (current !== version) memo.clear();
     version = current;
