@@ -78,7 +78,9 @@ export function openAuth({
       await takeIn(identity);
       return ownerOf(identity);
     }
-    const found = await recent.of(hash, () => store.token(hash));
+    const known = store.knownToken(hash);
+    if (known !== undefined) recent.keep(hash, known);
+    const found = known ?? (await recent.of(hash, () => store.token(hash)));
     if (found === undefined) throw invalidToken();
     refuseExpired(found, clock);
     return found;
@@ -144,7 +146,7 @@ class RecentOwners {
   ): Promise<TokenOwner | undefined> {
     try {
       const owner = await ask();
-      this.#keep(hash, owner);
+      this.keep(hash, owner);
       return owner;
     } catch (error) {
       const known = this.#owners.get(hash);
@@ -153,8 +155,8 @@ class RecentOwners {
     }
   }
 
-  /** Those who were let in longest ago come first. */
-  #keep(hash: string, owner: TokenOwner | undefined): void {
+  /** Takes note of whom a token stands for; those who were let in longest ago come first. */
+  keep(hash: string, owner: TokenOwner | undefined): void {
     this.#owners.delete(hash);
     if (owner === undefined) return;
     this.#owners.set(hash, { owner, until: this.#clock.elapsed() + RECENT_MS });

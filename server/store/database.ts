@@ -12,6 +12,8 @@ export interface SqlDatabase {
    * reading anew would answer: nobody may change it.
    */
   read<T>(program: Program<T>, key?: string): Promise<T>;
+  /** What {@link read} would answer under a key, where that is known without asking. */
+  known(key: string): unknown;
   /**
    * Runs a program that writes, whole or not at all, as if nobody else wrote to
    * its scope meanwhile, whoever shares the database. What it returns is

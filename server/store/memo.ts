@@ -86,6 +86,11 @@ export class Memo {
     }
   }
 
+  /** What was answered under a key, if that still holds. */
+  known(key: string): unknown {
+    return this.#recall(key)?.value;
+  }
+
   /** A statement has been run that writes. */
   written({ tables }: Memorable): void {
     for (const table of tables) table.writes += 1;

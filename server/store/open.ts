@@ -27,7 +27,7 @@ import { MIGRATIONS } from "./schema.ts";
 import * as snoozes from "./snoozes.ts";
 import { openSqlite } from "./sqlite.ts";
 import { backupSqlite, inspectSqlite } from "./sqlite-file.ts";
-import type { Announcement, Store } from "./store.ts";
+import type { Announcement, Store, TokenOwner } from "./store.ts";
 import * as tokens from "./tokens.ts";
 
 export type * from "./store.ts";
@@ -98,6 +98,7 @@ function timedDatabase(db: SqlDatabase, timed: StoreOptions["timed"]): SqlDataba
   if (timed === undefined) return db;
   return {
     read: (program, key) => timed("read", () => db.read(program, key)),
+    known: (key) => db.known(key),
     write: (scope, program, committed) => timed("write", () => db.write(scope, program, committed)),
     snapshot: () => db.snapshot(),
     close: () => db.close(),
@@ -115,6 +116,7 @@ function storeOn(db: SqlDatabase, options: StoreOptions): Store {
 
   return {
     token: (hash) => db.read(tokens.token(hash), hash),
+    knownToken: (hash) => db.known(hash) as TokenOwner | undefined,
     addToken: (token, now) => db.write(token, tokens.addToken(token, now)),
     knownTokens: (token_ids) => db.read(tokens.knownTokens(token_ids)),
     deleteToken: (token_id, tenant_id) => {

@@ -70,6 +70,11 @@ class PostgresDatabase implements SqlDatabase {
     });
   }
 
+  /** Other nodes write too, without a word. */
+  known(): undefined {
+    return undefined;
+  }
+
   write: SqlDatabase["write"] = (scope, program, committed) =>
     this.#begin(() => this.#writer.write(scope, program, committed));
 

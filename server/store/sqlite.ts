@@ -143,6 +143,14 @@ export function openSqlite(
       reach(lookAround);
       return key === undefined ? recall(program) : memo.answer(key, () => recall(program));
     },
+    known(key) {
+      try {
+        lookAround();
+      } catch {
+        return undefined;
+      }
+      return memo.known(key);
+    },
     // Whoever writes to a file has all of it: the scope makes no difference.
     write(_scope, program, committed) {
       return new Promise((resolve, reject) => {

@@ -234,6 +234,8 @@ export type StoredMe = Omit<Me, "presence" | "fqid"> & { readonly server_name: s
 export interface Store {
   /** Whom the token with this SHA-256 (hexadecimal) stands for, expired or not. */
   token(hash: string): Promise<TokenOwner | undefined>;
+  /** What {@link token} would answer, where that is known without asking. */
+  knownToken(hash: string): TokenOwner | undefined;
   /** Remembers a token by its hash. The participant MUST exist, else `SW_NOT_FOUND`. */
   addToken(
     token: { token_id: string; hash: string } & PersonKey & Pick<TokenBody, "label" | "expires_at">,

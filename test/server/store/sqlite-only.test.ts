@@ -368,8 +368,10 @@ describe("what has been read", () => {
     await store.addToken({ token_id: "tok-1", hash: "hash-1", ...ann }, NOW);
     expect(await store.token("hash-1")).toMatchObject(ann);
     using other = new Look(file);
+    expect(store.knownToken("hash-1")).toMatchObject(ann);
     other.db.exec("delete from tokens");
     pass(1);
+    expect(store.knownToken("hash-1")).toBeUndefined();
     expect(await store.token("hash-1")).toBeUndefined();
     await store.close();
   });
@@ -398,6 +400,10 @@ describe("what has been read", () => {
           using copies = new TestDirectory();
           for (const end of ["", "-wal"]) cpSync(file + end, copies.file(`known.db${end}`));
           const fresh = await openStore(options(copies.file("known.db")));
+          for (const hash of ["ann", "bob"].map(personCalled).map(tokenOf)) {
+            const known = store.knownToken(hash);
+            expect(known).toEqual(known && (await fresh.token(hash)));
+          }
           expect(await everythingOf(store)).toEqual(await everythingOf(fresh));
           await fresh.close();
         }
