@@ -2,6 +2,7 @@ import { type Bench, type Outcome, ratioOf } from "./bench.ts";
 import { requestOf } from "./http-connection.ts";
 import { figuresOf, HttpLoad, type HttpWindow, SHARED_MACHINE } from "./http-load.ts";
 import { fill, headersOf, type Line, names, person } from "./people.ts";
+import { HEADERS } from "./servers/headers.ts";
 import { Subject } from "./subject.ts";
 import { inTurns, type Plan, planOf } from "./windows.ts";
 
@@ -17,7 +18,7 @@ const SIZES = [
 
 export const PRESENCE: Bench = {
   name: "presence",
-  work: "`GET /v1/presence` with 1, 100 and 200 ids, each of 32 connections with a token of its own, against what answers without asking who asks and without checking anything: the same bytes, or what it finds for each id.",
+  work: "`GET /v1/presence` with 1, 100 and 200 ids, each of 32 connections with a token of its own, against what answers without asking who asks and without checking anything: the same bytes, or what it finds for each id, with the same headers.",
   async run(wish) {
     const people = names("participant-", 200);
     await using porchlight = await Subject.porchlight();
@@ -105,7 +106,10 @@ function compared(
 }
 
 async function answerOf({ url }: Subject, path: string): Promise<string> {
-  return (await fetch(`${url}${path}`, { headers: headersOf("caller-0") })).text();
+  const response = await fetch(`${url}${path}`, { headers: headersOf("caller-0") });
+  const missing = Object.keys(HEADERS).filter((name) => !response.headers.has(name));
+  if (missing.length > 0) throw new Error(`Cannot compare without ${missing.join(", ")}`);
+  return response.text();
 }
 
 /** What is answered is what was filled in, as others see it. */

@@ -3,7 +3,8 @@
  * a program can do that answers who is there, asking nobody who asks, checking
  * nothing. The states are those that were PUT last.
  */
-const headers = { "content-type": "application/json; charset=utf-8" };
+import { HEADERS as headers } from "./headers.ts";
+
 let states: ReadonlyMap<string, string> = new Map();
 
 const server = Bun.serve({

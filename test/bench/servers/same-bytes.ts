@@ -1,5 +1,6 @@
 /** Answers every GET with what was PUT last, and does nothing else. */
-const headers = { "content-type": "application/json; charset=utf-8" };
+import { HEADERS as headers } from "./headers.ts";
+
 let body = "";
 
 const server = Bun.serve({
