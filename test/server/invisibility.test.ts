@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Doc } from "yjs";
+import { NODES } from "../support/nodes.ts";
 import { TRIALS_TIMEOUT_MS, trials } from "../support/runs.ts";
 import { ALONE, type Person, TestServer } from "../support/server.ts";
 import type { Frame, StreamClient } from "../support/stream.ts";
@@ -193,6 +194,9 @@ class History {
         const state = act.kind === "say" ? { x: act.x, typing: act.typing } : null;
         client?.awareness.setLocalState(state);
         if (client?.provider.wsconnected) await client.settled();
+        // The node she is on asks the store whether she may type: what is asked of all after that is answered later.
+        for (let node = 0; node < (ALONE ? 0 : NODES); node += 1)
+          await this.#bob.get(`${PATH}/state`);
         break;
       }
       case "message":

@@ -4,7 +4,8 @@ import type { TestClock } from "./clock.ts";
 import { postgresSchema } from "./postgres.ts";
 import { TestServer } from "./server.ts";
 
-const NODES = 3;
+/** How many nodes a server is that is several. */
+export const NODES = 3;
 
 /** What the nodes of one test share: a database on PostgreSQL, and facts on the clock of the test. */
 class Shared implements AsyncDisposable {
