@@ -262,7 +262,14 @@ export class Truth {
     if (presence === "gone") return;
     const now = this.#time.now;
     if (source.process === by) source.closedAt = Math.min(source.closedAt, now);
-    else source.ends.push({ at: now, by, isSure: presence === "sure" });
+    else source.ends.push({ at: now, by, isSure: presence === "sure" && !this.#isStray(source, by) });
+  }
+
+  /** Whether the facts were lost in which a process had read of a source: that it has ended it nobody keeps but itself. */
+  #isStray({ process, openedAt }: TrueSource, to: ServerProcess): boolean {
+    return this.#cluster.clearings.some(
+      (each) => each >= openedAt && !this.#knowledge.isKnown(process, to, each),
+    );
   }
 
   /** Of sockets for rooms only what lingers gives way. */
@@ -578,7 +585,7 @@ export class Truth {
     let presence: Presence = "sure";
     for (const end of source.ends) {
       const { at, by } = end;
-      const isSure = end.isSure && !this.#isUntold(end);
+      const isSure = end.isSure && !this.#isUntold(end, source);
       const isKnownThere =
         !source.process.isAlive || this.#knowledge.isKnown(by, source.process, at);
       const isKnown = isKnownThere && this.#knowledge.isKnown(by, to, at);
@@ -592,12 +599,14 @@ export class Truth {
     return presence;
   }
 
-  /** Whether a process was cut off for so long that it has not told what it ended. */
-  #isUntold({ at, by }: TrueSource["ends"][number]): boolean {
+  /** Whether a process was cut off for so long that it has not told what it ended, or not heard what was ended of it. */
+  #isUntold({ at, by }: TrueSource["ends"][number], { process }: TrueSource): boolean {
     const { presence_ttl_ms } = this.#rules;
-    return by.link.disturbances.some(
-      ({ from, to }) =>
-        from <= at + this.#knowledge.learnMs && to > at + presence_ttl_ms - 2 * RENEWAL_MS,
+    return [by, process].some(({ link }) =>
+      link.disturbances.some(
+        ({ from, to }) =>
+          from <= at + this.#knowledge.learnMs && to > at + presence_ttl_ms - 2 * RENEWAL_MS,
+      ),
     );
   }
 
