@@ -97,7 +97,11 @@ function read(url: string): NonNullable<ReturnType<typeof readDatabaseUrl>> {
 function timedDatabase(db: SqlDatabase, timed: StoreOptions["timed"]): SqlDatabase {
   if (timed === undefined) return db;
   return {
-    read: (program, key) => timed("read", () => db.read(program, key)),
+    read<T>(program: Program<T>, key?: string) {
+      const known = key === undefined ? undefined : db.known(key);
+      if (known !== undefined) return Promise.resolve(known as T);
+      return timed("read", () => db.read(program, key));
+    },
     known: (key) => db.known(key),
     write: (scope, program, committed) => timed("write", () => db.write(scope, program, committed)),
     snapshot: () => db.snapshot(),
