@@ -120,7 +120,7 @@ async function measure(load: Load, plan: Plan): Promise<Outcome> {
       return windowOf(subject, crowd, plan);
     };
   }
-  const measured = await inTurns(windows, plan.pairs);
+  const measured = await inTurns(windows, { pairs: plan.pairs });
   const at = labelOf(load);
   const figureOf = ({ of }: Contender, what: string, key: keyof Window): Figure => ({
     at,

@@ -67,7 +67,8 @@ async function measure(size: number, wish: Wish): Promise<Outcome> {
   using ofPorchlight = await Hall.open(porchlight.url, PORCHLIGHT, size);
   using ofBare = await Hall.open(bare.url, BARE, size);
   using ofSocketIo = await Hall.open(socketIo.url, SPOKEN_BY_SOCKET_IO, size);
-  const { windowMs, pairs } = planOf(wish);
+  const plan = planOf(wish);
+  const { windowMs } = plan;
   const parts: Outcome[] = [];
   for (const depth of DEPTHS) {
     const windows = await inTurns<Name, Window>(
@@ -76,7 +77,7 @@ async function measure(size: number, wish: Wish): Promise<Outcome> {
         bare: () => windowOf(bare, ofBare, depth, windowMs),
         socketIo: () => windowOf(socketIo, ofSocketIo, depth, windowMs),
       },
-      pairs,
+      plan,
     );
     parts.push(outcomeOf(size, depth, windows));
   }

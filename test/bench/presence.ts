@@ -60,7 +60,7 @@ async function measure(
   control: Subject,
   ids: readonly string[],
   { of, least }: (typeof SIZES)[number],
-  { windowMs, pairs }: Plan,
+  plan: Plan,
 ): Promise<Outcome> {
   const path = `/v1/presence?ids=${ids.join(",")}`;
   const expected = await answerOf(porchlight, path);
@@ -72,8 +72,8 @@ async function measure(
   using ours = await HttpLoad.open(porchlight, rounds);
   using theirs = await HttpLoad.open(control, rounds);
   const windows = await inTurns(
-    { ours: () => ours.window(windowMs), theirs: () => theirs.window(windowMs) },
-    pairs,
+    { ours: () => ours.window(plan.windowMs), theirs: () => theirs.window(plan.windowMs) },
+    plan,
   );
   for (const subject of [porchlight, control])
     if ((await answerOf(subject, path)) !== expected)

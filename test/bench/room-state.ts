@@ -80,12 +80,7 @@ export const ROOM_STATE: Bench = {
 };
 
 /** Everyone over and over again, nobody but for them. */
-async function warm(
-  porchlight: Subject,
-  bare: Subject,
-  size: Size,
-  { windowMs, pairs }: Plan,
-): Promise<Outcome> {
+async function warm(porchlight: Subject, bare: Subject, size: Size, plan: Plan): Promise<Outcome> {
   const bytes = await handOver(porchlight, bare, size);
   using snapshot = await HttpLoad.open(porchlight, asked(VIEWERS, snapshotOf(size)));
   using seven = await HttpLoad.open(porchlight, asked(VIEWERS, sevenOf(size)));
@@ -93,7 +88,7 @@ async function warm(
   using control = await HttpLoad.open(bare, asked(VIEWERS, snapshotOf(size)));
   using one = await HttpLoad.open(porchlight, asked(1, snapshotOf(size)));
   using sevenOfOne = await HttpLoad.open(porchlight, asked(1, sevenOf(size)));
-  const window = (load: HttpLoad) => () => load.window(windowMs);
+  const window = (load: HttpLoad) => () => load.window(plan.windowMs);
   const windows = await inTurns(
     {
       snapshot: window(snapshot),
@@ -103,7 +98,7 @@ async function warm(
       one: window(one),
       sevenOfOne: window(sevenOfOne),
     },
-    pairs,
+    plan,
   );
   for (const { rounds, bodyBytes } of windows.control)
     if (bodyBytes !== rounds * bytes)
@@ -151,7 +146,7 @@ async function cold(porchlight: Subject, size: Size, plan: Plan): Promise<Outcom
   using seven = await HttpLoad.open(porchlight, [others]);
   const windows = await inTurns(
     { snapshot: () => snapshot.window(0), seven: () => seven.window(0) },
-    plan.pairs,
+    { pairs: plan.pairs },
   );
   const [ours, theirs] = (["snapshot", "seven"] as const).map((name) => ({
     at: titleOf(size),
@@ -172,7 +167,7 @@ async function changing(
   porchlight: Subject,
   bare: Subject,
   size: Size,
-  { windowMs, pairs }: Plan,
+  plan: Plan,
 ): Promise<Outcome> {
   using snapshot = await HttpLoad.open(porchlight, asked(VIEWERS, snapshotOf(size)));
   using control = await HttpLoad.open(bare, asked(VIEWERS, snapshotOf(size)));
@@ -181,11 +176,11 @@ async function changing(
     {
       snapshot: async () => {
         await using _changes = new Changes(porchlight, people.slice(0, CHANGING), CHANGE_EVERY_MS);
-        return await snapshot.window(windowMs);
+        return await snapshot.window(plan.windowMs);
       },
-      control: () => control.window(windowMs),
+      control: () => control.window(plan.windowMs),
     },
-    pairs,
+    plan,
   );
   await checkSnapshot(porchlight, viewer(0), roomOf(size), size.members);
   const ours = figured(size, "Porchlight, while presence changes", windows.snapshot);

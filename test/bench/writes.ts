@@ -80,7 +80,7 @@ async function measureAll(
         ours: () => ownLoad.window(plan.windowMs),
         theirs: () => theirLoad.window(plan.windowMs),
       },
-      plan.pairs,
+      plan,
     );
     written.push({ kind, rounds: { ours: ownLoad.rounds, theirs: theirLoad.rounds } });
     const at = `${kind.what}, ${kind.clients} client${kind.clients === 1 ? "" : "s"}`;
