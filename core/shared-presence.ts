@@ -118,10 +118,11 @@ export class SharedPresence {
     const isDenied = person.sources.some(
       (source) => isOwn(source) && this.#idOf(source) in record.ended,
     );
-    const ended = this.#takeUp(person, record, now);
+    const { ended, replaced } = this.#takeUp(person, record, now);
     // What is over says nothing any more, also where the record lists it still.
     dropEnded(person, now, this.#rules);
-    const hasAgreed = agree(person);
+    const living = replaced.filter((source) => endOf(source, this.#rules) > now);
+    const hasAgreed = agree([...person.sources, ...living]);
     const was = person.manual;
     const { facts } = record;
     const chosenAt = facts?.manual_at ?? 0;
@@ -259,13 +260,23 @@ export class SharedPresence {
     });
   }
 
-  /** Puts what a record says of other nodes' sources in place of what was known. Answers those of this node that were ended. */
-  #takeUp(person: PersonEntry, record: PersonRecord, now: number): RecordOutcome["ended"] {
+  /**
+   * Puts what a record says of other nodes' sources in place of what was known. Answers those of this node that were
+   * ended, and those of others that were replaced: what was said by them before their node heard of it stands.
+   */
+  #takeUp(
+    person: PersonEntry,
+    record: PersonRecord,
+    now: number,
+  ): Pick<RecordOutcome, "ended"> & { readonly replaced: readonly ForeignSource[] } {
     this.#giveUp(person, record, now);
+    const replaced: ForeignSource[] = [];
     for (const { owner, age_ms, sources } of record.shares) {
       for (const shared of sources) {
-        if (shared.id in record.ended || person.endings?.has(shared.id)) continue;
-        person.sources.push(this.#foreignSource(person, owner, shared, now - age_ms));
+        const why = record.ended[shared.id] ?? person.endings?.get(shared.id)?.why;
+        const source = this.#foreignSource(person, owner, shared, now - age_ms);
+        if (why === undefined) person.sources.push(source);
+        else if (why !== "signed_off") replaced.push(source);
       }
     }
     const ended = person.sources.filter(isOwn).flatMap((source) => {
@@ -276,7 +287,7 @@ export class SharedPresence {
       source.ended = true;
       remove(person, (each) => each === source);
     }
-    return ended;
+    return { ended, replaced };
   }
 
   /** Whoever took it to be lost, as while this node was cut off, hears of it anew. */
@@ -377,7 +388,7 @@ function following(known: KnownRecord | undefined, record: PersonRecord): KnownR
 }
 
 /** What an instance said last, on whichever node, holds for all of its sources. Answers whether it changes one of this node. */
-function agree({ sources }: PersonEntry): boolean {
+function agree(sources: readonly SourceEntry[]): boolean {
   let changesOwn = false;
   for (const source of sources) {
     for (const other of sources) {

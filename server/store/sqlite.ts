@@ -69,10 +69,10 @@ export function openSqlite(
   function lookAround(): void {
     const now = monotonic();
     if (now < lookedAt + LOOK_EVERY_MS) return;
-    lookedAt = now;
     const current = dataVersion.get();
     if (current !== version) memo.clear();
     version = current;
+    lookedAt = now;
   }
 
   /** Answers what is known, and asks for the rest, all of it at one moment. */
@@ -184,6 +184,7 @@ export function openSqlite(
       db.pragma(`busy_timeout = ${OPEN_WITHIN_MS}`);
       flush(BUSY_TRIES);
       memo.clear();
+      lookedAt = Number.NEGATIVE_INFINITY;
       db.close();
     },
   };

@@ -9,6 +9,7 @@ import type {
   SourceName,
 } from "@porchlight/core";
 import {
+  type EndReason,
   type PersonRecord,
   SharedLiveness,
   SharedPresence,
@@ -463,6 +464,20 @@ describe("SharedPresence adopt(), of what an instance said", () => {
     expect(node.contribution("ann", 2_000).sources).toMatchObject([{ said: 9_001 }]);
     node.adopt(withSource({ ...YJS, statement: "idle", said: 9_000 }, { version: 2 }), 3_000);
     expect(stateAt(node, 3_000)).toBe("online");
+  });
+
+  test("what it said by a source that was replaced holds, as long as that had not run out", () => {
+    const after = (given: Partial<SharedSource>, why: EndReason = "over") => {
+      const node = nodeA();
+      node.register.hear(open(node), { state: "online" }, SECOND_MS);
+      const beat = { ...YJS, id: "b.1", door: "rest", statement: "idle", said: 9_000 } as const;
+      const ended = { "b.1": why };
+      const { isOutdated } = node.adopt(withSource({ ...beat, ...given }, { ended }), 2_000);
+      return [stateAt(node, 2_000), isOutdated];
+    };
+    expect(after({})).toEqual(["idle", true]);
+    expect(after({ seen_ms: TTL_MS })).toEqual(["online", false]);
+    expect(after({}, "signed_off")).toEqual(["online", false]);
   });
 
   test("what has run out says nothing any more, also where the record has it still", () => {

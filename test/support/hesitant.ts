@@ -29,6 +29,8 @@ export function hesitantly(delay: (what: Delayed) => Promise<void>): typeof open
       };
     return new Proxy(store, {
       get: (target, name) => {
+        // It knows nothing without asking.
+        if (name === "knownToken") return () => undefined;
         const act: unknown = Reflect.get(target, name);
         // A store is no promise: whoever awaits it looks for `then`.
         return act instanceof Function
