@@ -92,7 +92,7 @@ export class People {
       source.ended = true;
       if (source.owner === undefined) return true;
       person.endings ??= new Map();
-      person.endings.set(source.id, { why, until });
+      person.endings.set(source.id, { why, until, said: source.said });
       person.keptUntil = Math.max(person.keptUntil, until);
       return true;
     });

@@ -43,10 +43,11 @@ export interface ForeignSource extends KnownSource {
 /** A source as a register keeps it. */
 export type SourceEntry = OwnSource | ForeignSource;
 
-/** Why a source was ended, and until when others are told so. */
+/** Why a source was ended, until when others are told so, and when it had last said anything, as far as was known. */
 export interface Ending {
   readonly why: EndReason;
   readonly until: number;
+  readonly said: number;
 }
 
 /** The last record of a person that was taken up, where several nodes share one. */

@@ -262,7 +262,8 @@ export class SharedPresence {
 
   /**
    * Puts what a record says of other nodes' sources in place of what was known. Answers those of this node that were
-   * ended, and those of others that were replaced: what was said by them before their node heard of it stands.
+   * ended, and those of others that this one has replaced and that have said something since: before their node heard
+   * of it, it was their instance that spoke.
    */
   #takeUp(
     person: PersonEntry,
@@ -273,10 +274,10 @@ export class SharedPresence {
     const replaced: ForeignSource[] = [];
     for (const { owner, age_ms, sources } of record.shares) {
       for (const shared of sources) {
-        const why = record.ended[shared.id] ?? person.endings?.get(shared.id)?.why;
+        const ending = person.endings?.get(shared.id);
         const source = this.#foreignSource(person, owner, shared, now - age_ms);
-        if (why === undefined) person.sources.push(source);
-        else if (why !== "signed_off") replaced.push(source);
+        if (ending === undefined && !(shared.id in record.ended)) person.sources.push(source);
+        else if (ending?.why === "over" && shared.said > ending.said) replaced.push(source);
       }
     }
     const ended = person.sources.filter(isOwn).flatMap((source) => {

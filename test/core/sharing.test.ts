@@ -9,7 +9,6 @@ import type {
   SourceName,
 } from "@porchlight/core";
 import {
-  type EndReason,
   type PersonRecord,
   SharedLiveness,
   SharedPresence,
@@ -466,18 +465,22 @@ describe("SharedPresence adopt(), of what an instance said", () => {
     expect(stateAt(node, 3_000)).toBe("online");
   });
 
-  test("what it said by a source that was replaced holds, as long as that had not run out", () => {
-    const after = (given: Partial<SharedSource>, why: EndReason = "over") => {
+  test("what it says by requests, while their node has not heard that a socket took over from them, holds for that", () => {
+    const after = (given: Partial<SharedSource>, end: (node: SharedPresence) => unknown = open) => {
+      const beats = { id: "b.1", device_id: "laptop", instance: "tab", door: "rest" } as const;
       const node = nodeA();
-      node.register.hear(open(node), { state: "online" }, SECOND_MS);
-      const beat = { ...YJS, id: "b.1", door: "rest", statement: "idle", said: 9_000 } as const;
-      const ended = { "b.1": why };
-      const { isOutdated } = node.adopt(withSource({ ...beat, ...given }, { ended }), 2_000);
+      node.adopt(withSource({ ...beats, statement: "online", said: 1_000 }), 0);
+      end(node);
+      node.register.open("ann", sourceName({ door: "yjs" }), {}, SECOND_MS);
+      const beat = { ...beats, statement: "idle", said: 1_001, ...given } as const;
+      const { isOutdated } = node.adopt(withSource(beat, { version: 2 }), 2_000);
       return [stateAt(node, 2_000), isOutdated];
     };
     expect(after({})).toEqual(["idle", true]);
-    expect(after({ seen_ms: TTL_MS })).toEqual(["online", false]);
-    expect(after({}, "signed_off")).toEqual(["online", false]);
+    // It was known when it was ended, or has run out.
+    expect(after({ said: 1_000 })[0]).toBe("online");
+    expect(after({ seen_ms: TTL_MS })[0]).toBe("online");
+    expect(after({}, (node) => node.register.signOff("ann", "laptop", 0))[0]).toBe("online");
   });
 
   test("what has run out says nothing any more, also where the record has it still", () => {
