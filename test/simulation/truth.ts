@@ -262,7 +262,8 @@ export class Truth {
     if (presence === "gone") return;
     const now = this.#time.now;
     if (source.process === by) source.closedAt = Math.min(source.closedAt, now);
-    else source.ends.push({ at: now, by, isSure: presence === "sure" && !this.#isStray(source, by) });
+    else
+      source.ends.push({ at: now, by, isSure: presence === "sure" && !this.#isStray(source, by) });
   }
 
   /** Whether the facts were lost in which a process had read of a source: that it has ended it nobody keeps but itself. */
@@ -322,10 +323,11 @@ export class Truth {
   #isSaidKnown(said: Said, source: TrueSource, to: ServerProcess): boolean {
     const { by, toldAt, source: speaker } = said;
     if (!this.#isToldOf(said, to)) return false;
-    const isHere = by === source.process && said.at >= source.openedAt;
-    if (isHere || this.#presence(speaker, to) === "sure") return true;
-    const heardAt = toldAt + this.#knowledge.learnMs;
     const until = Math.min(this.#time.now, speaker.closedAt, this.#endsAt(speaker));
+    const isHere = by === source.process && said.at >= source.openedAt;
+    const isHeard = by === to || this.#knowledge.isKnown(by, to, toldAt, until);
+    if ((isHere && isHeard) || this.#presence(speaker, to) === "sure") return true;
+    const heardAt = toldAt + this.#knowledge.learnMs;
     return (
       this.#knowledge.isKnown(by, source.process, toldAt, until) &&
       this.#knowledge.isKnown(source.process, to, heardAt)
