@@ -6,12 +6,11 @@ import { Announced } from "./announced.ts";
 import { createApp, type WebsocketOptions, websocketOptions } from "./app.ts";
 import { openAuth } from "./auth.ts";
 import type { ClusterMessage } from "./cluster/message.ts";
-import { openRedis } from "./cluster/open.ts";
+import type { openRedis } from "./cluster/open.ts";
 import { type Config, readConfig, type Settings, settingsOf } from "./config.ts";
 import type { Deps } from "./deps.ts";
 import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
-import { openIssuer } from "./issuer.ts";
 import { jwtWarnings } from "./jwt-settings.ts";
 import { rateLimit } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
@@ -30,7 +29,6 @@ import { YjsRooms } from "./yjs/rooms.ts";
 
 export type { Clock } from "@porchlight/core/clock";
 export type { WebsocketOptions } from "./app.ts";
-export { inspectRedis } from "./cluster/open.ts";
 export {
   type Config,
   ConfigError,
@@ -157,7 +155,6 @@ type Finish = (finished: () => Promise<void>) => Promise<void>;
 
 async function compose(config: Config, options: Outside): Promise<Composition> {
   const { clock = systemClock(), log = logToStderr, open = openConfigured } = options;
-  const { openCluster = openRedis } = options;
   const rules = {
     ...config.timings,
     manual_without_device: config.manualWithoutDevice,
@@ -175,6 +172,11 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     socketsMax: config.limits.sockets_per_participant,
   });
   const { redisUrl, redisPrefix: prefix } = config;
+  // A node that is alone starts without what talks to Redis, which would take it a third longer.
+  const openCluster =
+    redisUrl === undefined
+      ? undefined
+      : (options.openCluster ?? (await import("./cluster/open.ts")).openRedis);
   const node = redisUrl === undefined ? undefined : crypto.randomUUID();
   const liveness = new Liveness({ clock, hub, metrics, rules, node });
   const followers: readonly ((announcement: Announcement) => void)[] = [
@@ -222,7 +224,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
     tell: (until) => elsewhere({ kind: "snoozed", until }),
   });
   const nodes =
-    redisUrl === undefined || node === undefined
+    redisUrl === undefined || node === undefined || openCluster === undefined
       ? undefined
       : new Nodes({
           clock,
@@ -265,7 +267,10 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   }
 
   let stopping: Promise<void> | undefined;
-  const issuer = openIssuer(config, { clock, log });
+  const hasIssuer = config.jwksUrl !== undefined || config.jwtSecret !== undefined;
+  const issuer = hasIssuer
+    ? (await import("./issuer.ts")).openIssuer(config, { clock, log })
+    : undefined;
   const givingUp = new AbortController();
   const shell: Shell = {
     auth: openAuth({ store, config, clock, issuer, log }),
@@ -332,6 +337,12 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
       return stopping;
     },
   };
+}
+
+/** Looks at the server at a `redis://` address: answers which it is, in which version. */
+export async function inspectRedis(url: string): Promise<string> {
+  const cluster = await import("./cluster/open.ts");
+  return cluster.inspectRedis(url);
 }
 
 /** Opens the configured store. */

@@ -1,6 +1,6 @@
 import type { Door, StreamClose } from "@porchlight/core";
 import type { YjsClose } from "@porchlight/core/awareness";
-import { Counter, Gauge, Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { Durations, exposeDurations } from "./durations.ts";
 import { Tally } from "./tally.ts";
 import { Vitals } from "./vitals.ts";
@@ -48,7 +48,9 @@ const DOORS = ["stream", "yjs"] as const satisfies readonly Door[];
  * number until somebody asks.
  */
 export class Metrics {
-  readonly #registry = new Registry();
+  /** Makes something for whoever asks. */
+  readonly #exposed: Expose[] = [];
+  #registry: Promise<Registry> | undefined;
   readonly #monotonic: () => number;
   readonly #frames = new Tally();
   readonly #transitions = new Tally();
@@ -63,35 +65,37 @@ export class Metrics {
     read: new Durations({ operation: "read" }),
     write: new Durations({ operation: "write" }),
   };
-  readonly #vitals = new Vitals(this.#registry);
+  readonly #vitals = new Vitals();
 
   /** @param monotonic milliseconds on a clock that nobody sets. */
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
-    const registry = this.#registry;
     const requests = this.#requests;
-    new Counter({
-      name: "porchlight_http_requests_total",
-      help: "Requests answered, by pattern of the path; `none` is no endpoint.",
-      labelNames: ["method", "route", "status"],
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const { took, statuses } of requests.values())
-          for (const [status, count] of statuses) this.inc({ ...took.labels, status }, count);
-      },
+    this.#exposed.push(({ Counter }, registry) => {
+      new Counter({
+        name: "porchlight_http_requests_total",
+        help: "Requests answered, by pattern of the path; `none` is no endpoint.",
+        labelNames: ["method", "route", "status"],
+        registers: [registry],
+        collect() {
+          this.reset();
+          for (const { took, statuses } of requests.values())
+            for (const [status, count] of statuses) this.inc({ ...took.labels, status }, count);
+        },
+      });
+      exposeDurations(registry, {
+        name: "porchlight_http_request_duration_seconds",
+        help: "From the arrival of a request to its answer.",
+        all: () => [...requests.values()].map(({ took }) => took),
+      });
+      exposeDurations(registry, {
+        name: "porchlight_store_duration_seconds",
+        help: "How long the store took; of a write, until it was durable.",
+        all: () => Object.values(this.#store),
+      });
     });
-    exposeDurations(registry, {
-      name: "porchlight_http_request_duration_seconds",
-      help: "From the arrival of a request to its answer.",
-      all: () => [...requests.values()].map(({ took }) => took),
-    });
-    exposeDurations(registry, {
-      name: "porchlight_store_duration_seconds",
-      help: "How long the store took; of a write, until it was durable.",
-      all: () => Object.values(this.#store),
-    });
-    for (const counted of this.#counted()) expose(this.#registry, counted);
+    for (const counted of this.#counted()) this.#exposed.push(exposing(counted));
+    this.#exposed.push((prom, registry) => this.#vitals.expose(prom, registry));
   }
 
   /** A frame is told, to one or to many. */
@@ -154,28 +158,31 @@ export class Metrics {
     }
   }
 
-  /** Says where to look for what is not counted but there. */
+  /** Says where to look for what is not counted but there: to be called before anybody asks. */
   watch({ doors, devices, polls, rooms, entries, nodes }: Levels): void {
-    const registers = [this.#registry];
     const level = (name: string, help: string, ask: () => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(ask());
-        },
+      this.#exposed.push(({ Gauge }, registry) => {
+        new Gauge({
+          name,
+          help,
+          registers: [registry],
+          collect() {
+            this.set(ask());
+          },
+        });
       });
     };
-    new Gauge({
-      name: "porchlight_sockets",
-      help: "Open sockets, by door.",
-      labelNames: ["door"],
-      registers,
-      collect() {
-        for (const door of DOORS) this.set({ door }, 0);
-        for (const door of doors()) this.inc({ door });
-      },
+    this.#exposed.push(({ Gauge }, registry) => {
+      new Gauge({
+        name: "porchlight_sockets",
+        help: "Open sockets, by door.",
+        labelNames: ["door"],
+        registers: [registry],
+        collect() {
+          for (const door of DOORS) this.set({ door }, 0);
+          for (const door of doors()) this.inc({ door });
+        },
+      });
     });
     level("porchlight_sync_waiting", "Long polls that wait for something to happen.", polls);
     level("porchlight_devices", "Devices that are there, or linger.", devices);
@@ -185,14 +192,13 @@ export class Metrics {
   }
 
   /** Everything, in the text format of Prometheus 0.0.4. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    this.#registry ??= this.#expose();
+    return (await this.#registry).metrics();
   }
 
   /** The content type of {@link text}. */
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
+  readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
 
   /** Begins to look at the event loop. */
   start(): void {
@@ -202,6 +208,14 @@ export class Metrics {
   /** Stops looking at the event loop. */
   stop(): void {
     this.#vitals.stop();
+  }
+
+  /** The library is loaded by whoever asks first: it would take a start a tenth longer. */
+  async #expose(): Promise<Registry> {
+    const prom = await import("prom-client");
+    const registry = new prom.Registry();
+    for (const expose of this.#exposed) expose(prom, registry);
+    return registry;
   }
 
   #asked(route: string, requested: string): Asked {
@@ -282,15 +296,19 @@ interface Counted {
 }
 
 /** Makes a tally a counter, filled when somebody asks. */
-function expose(registry: Registry, { name, help, label, tally }: Counted): void {
-  new Counter({
-    name,
-    help,
-    labelNames: [label],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [named, count] of tally) this.inc({ [label]: named }, count);
-    },
-  });
+function exposing({ name, help, label, tally }: Counted): Expose {
+  return ({ Counter }, registry) => {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [named, count] of tally) this.inc({ [label]: named }, count);
+      },
+    });
+  };
 }
+
+type Expose = (prom: typeof import("prom-client"), registry: Registry) => void;

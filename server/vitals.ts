@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Counter, Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 
 /** How often the event loop is looked at. */
 const RESOLUTION_MS = 50;
@@ -10,7 +10,8 @@ const US_PER_S = 1e6;
 export class Vitals {
   readonly #lag = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
-  constructor(registry: Registry) {
+  /** Makes metrics of it, in a registry of the library. */
+  expose({ Counter, Gauge }: typeof import("prom-client"), registry: Registry): void {
     const registers = [registry];
     const lag = this.#lag;
     new Gauge({

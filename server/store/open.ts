@@ -13,7 +13,6 @@ import * as messages from "./messages.ts";
 import { notificationRecords } from "./notification.ts";
 import { keep, kept, tenantsOfParticipant, tenantsOfRoom } from "./operation.ts";
 import * as people from "./people.ts";
-import { inspectPostgres, openPostgres } from "./postgres.ts";
 import * as preferences from "./preferences.ts";
 import type { Program } from "./query.ts";
 import { markRead } from "./read-marker.ts";
@@ -65,7 +64,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const db =
     "file" in where
       ? openSqlite(where.file, { trace })
-      : await openPostgres(where.address, { trace });
+      : await (await postgres()).openPostgres(where.address, { trace });
   return storeOn(timedDatabase(db, timed), options);
 }
 
@@ -83,7 +82,14 @@ export function backupStore(url: string, into: string): number {
 /** Looks at the store behind a URL without changing it. */
 export async function inspectStore(url: string): Promise<Inspection> {
   const where = read(url);
-  return "file" in where ? inspectSqlite(where.file) : inspectPostgres(where.address);
+  return "file" in where
+    ? inspectSqlite(where.file)
+    : (await postgres()).inspectPostgres(where.address);
+}
+
+/** Whoever has a file starts without it, and sooner. */
+function postgres(): Promise<typeof import("./postgres.ts")> {
+  return import("./postgres.ts");
 }
 
 function read(url: string): NonNullable<ReturnType<typeof readDatabaseUrl>> {

@@ -7,6 +7,7 @@ import { PRESENCE } from "./presence.ts";
 import { ROOM_STATE } from "./room-state.ts";
 import { RULES } from "./rules.ts";
 import { SLO } from "./slo.ts";
+import { START } from "./start.ts";
 import { STORM } from "./storm.ts";
 import { WRITES } from "./writes.ts";
 
@@ -20,6 +21,7 @@ export const BENCHES: readonly Bench[] = [
   WRITES,
   AWARENESS,
   CLUSTER,
+  START,
   SLO,
   RULES,
 ];

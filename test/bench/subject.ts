@@ -64,31 +64,27 @@ export class Subject implements AsyncDisposable {
     return Subject.start([process.execPath, join(import.meta.dir, "servers", file)], { env });
   }
 
-  /** The app as it is shipped, with its database in a file, authentication, limits, logs and metrics. */
-  static porchlight(env: Readonly<Record<string, string>> = {}): Promise<Subject> {
+  /**
+   * The app as it is shipped, with its database in a file, authentication, limits, logs and metrics.
+   * @param command what runs it; from source by default.
+   */
+  static porchlight(
+    env: Readonly<Record<string, string>> = {},
+    command: readonly string[] = [process.execPath, join(ROOT, "server/cli.ts")],
+  ): Promise<Subject> {
     const folder = temporaryFolder();
     // Lines of log go to standard error, which is read here as whoever runs it would.
-    return Subject.start(
-      [
-        "/bin/sh",
-        "-c",
-        'exec "$0" "$@" 2>&1',
-        process.execPath,
-        join(ROOT, "server/cli.ts"),
-        "serve",
-      ],
-      {
-        env: {
-          PORCHLIGHT_PORT: "0",
-          PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "bench.db")}`,
-          PORCHLIGHT_ADMIN_TOKEN: ADMIN_TOKEN,
-          PORCHLIGHT_RATE_LIMIT: "0",
-          ...env,
-        },
-        pattern: /"event":"server.listening","url":"([^"]+)"/,
-        after: () => folder[Symbol.dispose](),
+    return Subject.start(["/bin/sh", "-c", 'exec "$0" "$@" 2>&1', ...command, "serve"], {
+      env: {
+        PORCHLIGHT_PORT: "0",
+        PORCHLIGHT_DATABASE_URL: `sqlite:${join(folder.path, "bench.db")}`,
+        PORCHLIGHT_ADMIN_TOKEN: ADMIN_TOKEN,
+        PORCHLIGHT_RATE_LIMIT: "0",
+        ...env,
       },
-    );
+      pattern: /"event":"server.listening","url":"([^"]+)"/,
+      after: () => folder[Symbol.dispose](),
+    });
   }
 
   get pid(): number {
