@@ -22,9 +22,11 @@ function sourcesIn(folder: string): Source[] {
   return paths.sort().map((path) => {
     const text = readFileSync(join(ROOT, path), "utf8");
     const named = [
-      ...text.matchAll(/^(?:import|export)[^"';]*?from "([^"]+)"|^import "([^"]+)"/gm),
+      ...text.matchAll(
+        /^(?:import|export)[^"';]*?from "([^"]+)"|^import "([^"]+)"|\bimport\("([^"]+)"/gm,
+      ),
     ];
-    const imports = named.map(([, from, bare]) => from ?? bare ?? "");
+    const imports = named.map(([, from, bare, late]) => from ?? bare ?? late ?? "");
     return {
       path,
       text,

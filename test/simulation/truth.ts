@@ -397,8 +397,19 @@ export class Truth {
       (choice, index) =>
         this.#isChoiceKnown(person, choice, to) || isListed(choice, choices[index + 1], to),
     );
-    const possible = choices.slice(Math.max(0, last)).map(({ manual }) => manual);
+    const first = last < 0 || this.#isHearsay(person, choices[last], to) ? 0 : last;
+    const possible = choices.slice(first).map(({ manual }) => manual);
     return new Set(last < 0 ? [undefined, ...possible] : possible);
+  }
+
+  /**
+   * Whether a process may take a choice for the last that was taken back before it began: it reads who has chosen
+   * something, and has just found the record of somebody who came, which may be older.
+   */
+  #isHearsay(person: string, last: Choice | undefined, to: ServerProcess): boolean {
+    if (last === undefined || last.manual !== undefined || last.at > to.createdAt) return false;
+    const since = this.#time.now - this.#knowledge.learnMs;
+    return this.#sourcesOf(person).some(({ openedAt }) => openedAt >= since);
   }
 
   /** Whether a process was told of a choice, or must have asked for it. */
