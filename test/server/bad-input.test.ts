@@ -171,7 +171,7 @@ describe("the server", () => {
       expect(server.lines.filter(({ level }) => level === "error")).toEqual([]);
       expect(left()).toEqual([]);
     },
-    runs(60_000),
+    runs(120_000),
   );
 });
 
