@@ -59,7 +59,7 @@ export function jwtWarnings(settings: JwtSettings): Fault[] {
   return unchecked((value) => value === undefined, settings, message);
 }
 
-function takesJwts({ jwksUrl, jwtSecret }: JwtSettings): boolean {
+export function takesJwts({ jwksUrl, jwtSecret }: JwtSettings): boolean {
   return jwksUrl !== undefined || jwtSecret !== undefined;
 }
 

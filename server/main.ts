@@ -11,7 +11,7 @@ import { type Config, readConfig, type Settings, settingsOf } from "./config.ts"
 import type { Deps } from "./deps.ts";
 import type { Shell } from "./endpoint.ts";
 import { type Connection, Hub } from "./hub.ts";
-import { jwtWarnings } from "./jwt-settings.ts";
+import { jwtWarnings, takesJwts } from "./jwt-settings.ts";
 import { rateLimit } from "./limits.ts";
 import { Liveness } from "./liveness.ts";
 import { errorFields, type Log, logToStderr } from "./log.ts";
@@ -267,8 +267,7 @@ async function compose(config: Config, options: Outside): Promise<Composition> {
   }
 
   let stopping: Promise<void> | undefined;
-  const hasIssuer = config.jwksUrl !== undefined || config.jwtSecret !== undefined;
-  const issuer = hasIssuer
+  const issuer = takesJwts(config)
     ? (await import("./issuer.ts")).openIssuer(config, { clock, log })
     : undefined;
   const givingUp = new AbortController();

@@ -48,7 +48,7 @@ const DOORS = ["stream", "yjs"] as const satisfies readonly Door[];
  * number until somebody asks.
  */
 export class Metrics {
-  /** Makes something for whoever asks. */
+  /** What makes each of the metrics, once somebody asks. */
   readonly #exposed: Expose[] = [];
   #registry: Promise<Registry> | undefined;
   readonly #monotonic: () => number;
