@@ -184,7 +184,6 @@ export function openSqlite(
       db.pragma(`busy_timeout = ${OPEN_WITHIN_MS}`);
       flush(BUSY_TRIES);
       memo.clear();
-      lookedAt = Number.NEGATIVE_INFINITY;
       db.close();
     },
   };

@@ -352,6 +352,9 @@ describe("what has been read", () => {
     for (const table of ["tokens", "members"])
       expect(again.filter((sql) => sql.includes(`from "${table}" inner join`))).toEqual([]);
     expect(await read()).toEqual([]);
+    expect(t.store.knownToken("hash-1")).toMatchObject({ token_id: "tok-1" });
+    await t.store.deleteToken("tok-1", undefined);
+    expect(t.store.knownToken("hash-1")).toBeUndefined();
     // Anyone can ask for what there is not: of that nothing is kept.
     trace.length = 0;
     for (let times = 0; times < 2; times += 1) await t.store.token("nobody's");
@@ -374,6 +377,16 @@ describe("what has been read", () => {
     expect(store.knownToken("hash-1")).toBeUndefined();
     expect(await store.token("hash-1")).toBeUndefined();
     await store.close();
+  });
+
+  test("is not known of a store that was closed: it is out of reach at once", async () => {
+    await using t = await TestStore.on(sqliteDatabase);
+    await t.people(["ann"]);
+    await t.store.addToken({ token_id: "tok-1", hash: "hash-1", ...personCalled("ann") }, NOW);
+    await t.store.token("hash-1");
+    await t.store.close();
+    expect(t.store.knownToken("hash-1")).toBeUndefined();
+    await expect(t.store.roomsOf(personCalled("ann"))).rejects.toThrow("out of reach");
   });
 
   test("is gone when what was written is taken back: a failed write is no news, and hides none", async () => {
