@@ -483,6 +483,17 @@ describe("SharedPresence adopt(), of what an instance said", () => {
     expect(after({}, (node) => node.register.signOff("ann", "laptop", 0))[0]).toBe("online");
   });
 
+  test("what it had said by requests before another tab took over from them is not said by a socket that opens later", () => {
+    const beat = { device_id: "laptop", instance: "tab", door: "rest", statement: "idle" } as const;
+    const node = nodeA();
+    node.adopt(withSource({ ...beat, said: 1_000 }), 0);
+    open(node, 0, { instance: "other" });
+    open(node, SECOND_MS, { door: "yjs" });
+    node.adopt(withSource({ ...beat, said: 1_000 }, { version: 2 }), 2_000);
+    const { sources } = node.contribution("ann", 2_000);
+    expect(sources.map(({ statement }) => statement)).toEqual([null, null]);
+  });
+
   test("what has run out says nothing any more, also where the record has it still", () => {
     const node = nodeA();
     node.register.hear(open(node), { state: "online" }, SECOND_MS);
