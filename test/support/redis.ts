@@ -63,13 +63,12 @@ export class RedisServer implements AsyncDisposable {
     const found = findRedis();
     if ("missing" in found) throw new Error(`Cannot start Redis: ${found.missing}`);
     const port = await freePort();
-    const tlsPort = pair && (await freePort());
-    const host = new Child(
-      ["/bin/sh", "-c", HOST, "sh", found.path, String(port), ...tlsOptions(tlsPort, pair)],
-      { cwd: "/" },
-    );
+    const tls = pair && { ...pair, port: await freePort() };
+    const more = tls === undefined ? [] : tlsOptions(tls);
+    const command = ["/bin/sh", "-c", HOST, "sh", found.path, String(port), ...more];
+    const host = new Child(command, { cwd: "/" });
     await host.line();
-    return new RedisServer(host, port, tlsPort);
+    return new RedisServer(host, port, tls?.port);
   }
 
   /** Where it is. */
@@ -123,12 +122,8 @@ export class RedisServer implements AsyncDisposable {
   }
 }
 
-function tlsOptions(
-  port: number | undefined,
-  pair: { key: string; certificate: string } | undefined,
-): string[] {
-  if (port === undefined || pair === undefined) return [];
-  const files = { key: pair.key, cert: pair.certificate, "ca-cert": pair.certificate };
+function tlsOptions(tls: { key: string; certificate: string; port: number }): string[] {
+  const files = { key: tls.key, cert: tls.certificate, "ca-cert": tls.certificate };
   const named = Object.entries(files).flatMap(([what, path]) => [`--tls-${what}-file`, path]);
-  return ["--tls-port", String(port), "--tls-auth-clients", "no", ...named];
+  return ["--tls-port", String(tls.port), "--tls-auth-clients", "no", ...named];
 }
