@@ -6,6 +6,8 @@ import {
   type Participant,
   type Preferences,
   type Profile,
+  ProfileBody,
+  type ProfilePatch,
   type Schema,
 } from "@porchlight/core";
 import * as z from "zod/mini";
@@ -46,24 +48,40 @@ export const Tenant: Schema<Me["tenant"]> = named(
   z.strictObject({ id, slug: z.string(), name: z.string(), features: anyObject }),
 );
 
+/** What participants see of themselves and cannot change. */
+const readOnly = {
+  participant_id: id,
+  local_id: z.string(),
+  fqid: z.string().check(z.regex(/^@.+:.+$/)),
+  email: nullable(z.string()),
+  personal_workspace_id: nullable(z.string()),
+  roles: z.array(z.string()),
+  groups: z.array(z.string()),
+  presence: presenceState,
+  tenant: Tenant,
+};
+
 /** A participant in their own eyes. */
 export const MeAnswer: Schema<Me> = named(
   "Me",
   z.strictObject({
-    participant_id: id,
-    local_id: z.string(),
-    fqid: z.string().check(z.regex(/^@.+:.+$/)),
+    ...readOnly,
     display_name: z.string(),
-    email: nullable(z.string()),
     avatar_url: nullable(z.string()),
     bio: nullable(z.string()),
-    personal_workspace_id: nullable(z.string()),
-    roles: z.array(z.string()),
-    groups: z.array(z.string()),
-    presence: presenceState,
-    tenant: Tenant,
   }),
 );
+
+const mayBeSent = Object.entries(readOnly).map(([key, schema]) => [
+  key,
+  z.optional(schema).check(z.meta({ readOnly: true })),
+]);
+
+/** What may be put back: what can be changed, and the rest as it is. */
+export const MePut: Schema<ProfilePatch> = z.strictObject({
+  ...(Object.fromEntries(mayBeSent) as Record<never, never>),
+  ...(ProfileBody as unknown as z.ZodMiniObject).shape,
+});
 
 /** A whole document of preferences. */
 export const PreferencesAnswer: Schema<Preferences> = named(

@@ -1,4 +1,3 @@
-import { ProfileBody } from "@porchlight/core";
 import * as z from "zod/mini";
 import * as people from "../answers/people.ts";
 import { data, type Entry } from "./entry.ts";
@@ -17,7 +16,7 @@ export const PEOPLE: Readonly<Record<string, Entry>> = {
   "PUT /v1/me": {
     does: "changes your `display_name`, `avatar_url`, `bio`",
     more: "A read-only key that has its current value is ignored, so that an answer can be edited and put back.",
-    body: ProfileBody,
+    body: people.MePut,
     answers: data(people.MeAnswer),
   },
   "GET /v1/me/preferences": {

@@ -101,6 +101,7 @@ describe("PUT /v1/me", () => {
     await server.admin("PUT", "/tenants/acme", { features: { a: { b: [1, { c: null }] } } });
     const { data } = (await ann.get("/v1/me")).body;
     expect(await ann.put("/v1/me", data)).toMatchObject({ status: 200, body: { data } });
+    expect(() => server.reference.checkBody("PUT", "/v1/me", JSON.stringify(data))).not.toThrow();
     const edited = { ...data, bio: "Edited" };
     expect(await ann.put("/v1/me", edited)).toMatchObject({ status: 200, body: { data: edited } });
   });
