@@ -7,10 +7,12 @@ import { type Log, readConfig, startServer } from "@porchlight/server";
  * A process of its own: a server with the settings of its first argument
  * (JSON), which says where it listens. For each line on its standard input, a
  * number of files, it says how much of everything it holds, as soon as it has
- * no more files open than that, or in a while.
+ * no more files open than that and has come to rest, or in a while.
  */
 const LOOK_MS = 50;
 const LOOKS = 100;
+/** A server at rest has about as many objects at each look; one that works off what waits for its turn has fewer. */
+const AT_REST_OBJECTS = 100;
 const { timer } = systemClock();
 const timers = new Set<object>();
 const failures: unknown[] = [];
@@ -32,19 +34,28 @@ for await (const most of console) {
 }
 
 async function settled(most: number): Promise<void> {
-  for (let look = 0; look < LOOKS && openFiles() > most; look += 1)
+  let objects = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < LOOKS; look += 1) {
+    const before = objects;
+    objects = collected().objectCount;
+    if (openFiles() <= most && objects > before - AT_REST_OBJECTS) return;
     await new Promise<void>((resolve) => void timer(LOOK_MS, resolve));
+  }
 }
 
 function openFiles(): number {
   return readdirSync("/proc/self/fd").length;
 }
 
-function holdings(): object {
+function collected(): ReturnType<typeof heapStats> {
   // Twice: what a first collection finds dead can hold on to more that is.
   Bun.gc(true);
   Bun.gc(true);
-  const { objectCount, heapSize } = heapStats();
+  return heapStats();
+}
+
+function holdings(): object {
+  const { objectCount, heapSize } = collected();
   return {
     streams,
     timers: timers.size,
