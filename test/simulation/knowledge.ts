@@ -38,10 +38,13 @@ export class Knowledge {
   isKnown(from: ServerProcess, to: ServerProcess, at: number, until = this.#time.now): boolean {
     if (at > until) return false;
     if (from === to) return until >= at + this.#ownMs;
-    const told = [at, ...this.#clearings.filter((each) => each > at)];
-    return told.some((since, index) =>
-      this.#isHeard(from, to, since, Math.min(until, told[index + 1] ?? until)),
-    );
+    let since = at;
+    for (const cleared of this.#clearings) {
+      if (cleared <= at) continue;
+      if (this.#isHeard(from, to, since, Math.min(until, cleared))) return true;
+      since = cleared;
+    }
+    return this.#isHeard(from, to, since, until);
   }
 
   /** Whether nothing disturbed two processes when something happened and was told. */
@@ -57,8 +60,9 @@ export class Knowledge {
 
   /** Whether a process must have read in the store what was there at `at`, if it asks then. */
   isRead({ link, storeLink, startedAt }: ServerProcess, at: number): boolean {
-    const disturbances = [...link.disturbances, ...storeLink.disturbances];
-    const since = this.#firstFree(Math.max(at, startedAt), disturbances);
+    const from = Math.max(at, startedAt);
+    if (from + this.learnMs > this.#time.now) return false;
+    const since = this.#firstFree(from, [...link.disturbances, ...storeLink.disturbances]);
     return since + this.learnMs <= this.#time.now;
   }
 
@@ -68,28 +72,22 @@ export class Knowledge {
   }
 
   #isHeard(from: ServerProcess, to: ServerProcess, at: number, until: number): boolean {
-    const telling = firstFree(at, this.#tellMs, this.#after(from.link.disturbances));
-    if (telling + this.#tellMs > Math.min(until, from.diedAt)) return false;
+    const latest = Math.min(until, from.diedAt) - this.#tellMs;
+    if (at > latest || Math.max(at, to.startedAt) + this.learnMs > until) return false;
+    const telling = this.#firstFree(at, from.link.disturbances, this.#tellMs);
+    if (telling > latest) return false;
     const hearing = Math.max(telling, to.startedAt);
     return this.#firstFree(hearing, to.link.disturbances) + this.learnMs <= until;
   }
 
-  #firstFree(at: number, disturbances: readonly Disturbance[]): number {
-    return firstFree(at, this.learnMs, this.#after(disturbances));
+  /** The first instant not before `at` after which nothing disturbs for so long, nor is yet to come back. */
+  #firstFree(at: number, disturbances: readonly Disturbance[], forMs = this.learnMs): number {
+    let free = at;
+    for (let was = -1; was !== free; ) {
+      was = free;
+      for (const { from, to } of disturbances)
+        if (from < free + forMs && to + this.returnMs > free) free = to + this.returnMs;
+    }
+    return free;
   }
-
-  /** The same, with the time that it takes to come back. */
-  #after(disturbances: readonly Disturbance[]): readonly Disturbance[] {
-    return disturbances.map(({ from, to }) => ({ from, to: to + this.returnMs }));
-  }
-}
-
-/** The first instant not before `at` after which nothing disturbs for so long. */
-function firstFree(at: number, forMs: number, disturbances: readonly Disturbance[]): number {
-  let free = at;
-  for (let was = -1; was !== free; ) {
-    was = free;
-    for (const { from, to } of disturbances) if (from < free + forMs && to > free) free = to;
-  }
-  return free;
 }

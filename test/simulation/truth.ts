@@ -545,9 +545,12 @@ export class Truth {
       );
       return this.#knowledge.isNoticed(to, endsAt + this.#blurMs + AFTERWARDS_MS);
     }
-    if (retiredAt !== undefined)
-      return this.#knowledge.isNoticed(to, retiredAt + this.#rules.restart_grace_ms + SLACK_MS);
-    return now >= Math.max(at.diedAt, this.#knowledge.connectedSince(to)) + GONE_MS;
+    const isGone = now >= Math.max(at.diedAt, this.#knowledge.connectedSince(to)) + GONE_MS;
+    if (retiredAt === undefined) return isGone;
+    const lingersUntil = retiredAt + this.#rules.restart_grace_ms + SLACK_MS;
+    // That it took leave is lost with the facts: whoever has not heard of it finds that it is gone.
+    const isForgotten = this.#cluster.clearings.some((each) => each >= retiredAt);
+    return this.#knowledge.isNoticed(to, lingersUntil) && (isGone || !isForgotten);
   }
 
   #isSurelyThere(source: TrueSource, to: ServerProcess): boolean {
