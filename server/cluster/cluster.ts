@@ -56,7 +56,7 @@ export interface Cluster {
   readonly node: string;
   /**
    * Takes part, in an incarnation above any that this node is known to have had.
-   * @param above the last that it knows of itself; 0 before the first. @param wall see {@link ClusterView.wall}.
+   * @param above the last that it may have been given; 0 before the first. @param wall see {@link ClusterView.wall}.
    */
   join(wall: number, above: number): Promise<ClusterView & { readonly incarnation: number }>;
   /**

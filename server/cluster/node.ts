@@ -264,7 +264,10 @@ export class ClusterNode implements Sharing {
     await this.#factsInTime();
     if (this.#isStopped) return;
     const askedAt = clock.elapsed();
-    const { incarnation, ...view } = await this.#cluster.join(askedAt, this.#last);
+    // One that is not answered may have been given all the same, and others may take it for gone by now.
+    const above = this.#last;
+    this.#last += 1;
+    const { incarnation, ...view } = await this.#cluster.join(askedAt, above);
     this.#incarnation = incarnation;
     this.#last = incarnation;
     this.#above.clear();

@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { startServer } from "@porchlight/server";
+import { MemoryFacts, openMemory } from "@porchlight/server/cluster";
 import { TestClock } from "../support/clock.ts";
 import { nodesOf } from "../support/nodes.ts";
 import { PostgresServer } from "../support/postgres.ts";
-import { Person, refusedWith, type TestServer } from "../support/server.ts";
+import { Person, refusedWith, TestServer } from "../support/server.ts";
 import type { Frame, StreamClient } from "../support/stream.ts";
 
 beforeAll(async () => {
@@ -278,5 +280,43 @@ describe("two nodes", () => {
       const metrics = await node.request("GET", "/metrics", { token: node.adminToken });
       expect(metrics.body).toMatch(/^porchlight_nodes 2$/m);
     }
+  });
+});
+
+/** Facts whose answers can be lost, and which know every incarnation that was given. */
+class UnansweringFacts extends MemoryFacts {
+  readonly given: number[] = [];
+  isAnswering = true;
+
+  override join(...asked: Parameters<MemoryFacts["join"]>): ReturnType<MemoryFacts["join"]> {
+    const answer = super.join(...asked);
+    this.given.push(answer.incarnation);
+    if (!this.isAnswering) throw new Error("Nobody hears this");
+    return answer;
+  }
+}
+
+describe("a node", () => {
+  test("never has an incarnation twice, also one that it was given without hearing of it before the facts were lost", async () => {
+    const clock = new TestClock();
+    const facts = new UnansweringFacts({
+      now: () => clock.elapsed(),
+      carry: (_, deliver) => deliver(),
+    });
+    await using _server = await TestServer.start({
+      clock,
+      by: (config, outside) =>
+        startServer(
+          { ...config, redisUrl: "redis://in-this-process" },
+          { ...outside, openCluster: (options) => openMemory(facts, options) },
+        ),
+    });
+    for (const isAnswering of [false, true]) {
+      facts.isAnswering = isAnswering;
+      facts.clear();
+      await clock.advance(2_000);
+    }
+    expect(facts.given).toEqual([...new Set(facts.given)]);
+    expect(facts.given.length).toBeGreaterThan(2);
   });
 });
