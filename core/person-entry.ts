@@ -65,6 +65,8 @@ export interface KnownRecord {
 /** A person as a register keeps them. */
 export interface PersonEntry extends Writable<Person>, Due {
   readonly sources: SourceEntry[];
+  /** When any of their instances last said anything, as far as is known: what is said next is said later, whatever clocks say. */
+  said: number;
   effective: PresenceState;
   /** What others were last told, and when. */
   told: VisibleState;
@@ -88,6 +90,7 @@ export function unknownPerson(participant_id: string): PersonEntry {
     manual: undefined,
     alwaysOnline: false,
     sources: [],
+    said: 0,
     effective: "offline",
     told: "offline",
     toldAt: NEVER,

@@ -448,15 +448,13 @@ function listen(speaker: SourceEntry, { state, idle_for_ms }: Activity, now: num
   const activeAt =
     idle_for_ms !== undefined ? now - idle_for_ms : state === "online" ? now : undefined;
   if (state === undefined && activeAt === undefined) return;
-  const { sources } = speaker.person;
-  let said = now;
-  for (const source of sources)
-    if (isSameInstance(source, speaker)) said = Math.max(said, source.said + 1);
-  for (const source of sources) {
+  const { person } = speaker;
+  person.said = Math.max(now, person.said + 1);
+  for (const source of person.sources) {
     if (!isSameInstance(source, speaker)) continue;
     if (state !== undefined) source.statement = state;
     if (activeAt !== undefined) source.activeAt = activeAt;
-    source.said = said;
+    source.said = person.said;
   }
 }
 

@@ -274,6 +274,7 @@ export class SharedPresence {
     const replaced: ForeignSource[] = [];
     for (const { owner, age_ms, sources } of record.shares) {
       for (const shared of sources) {
+        person.said = Math.max(person.said, shared.said);
         const ending = person.endings?.get(shared.id);
         const source = this.#foreignSource(person, owner, shared, now - age_ms);
         if (ending === undefined && !(shared.id in record.ended)) person.sources.push(source);

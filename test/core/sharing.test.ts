@@ -465,6 +465,14 @@ describe("SharedPresence adopt(), of what an instance said", () => {
     expect(stateAt(node, 3_000)).toBe("online");
   });
 
+  test("what is said after it is later than it also once that is over, as who has not heard so still holds it against this", () => {
+    const node = nodeA();
+    node.adopt(withSource({ ...YJS, door: "rest", statement: "idle", said: 9_000 }), 0);
+    node.register.close(open(node), SECOND_MS);
+    node.register.beat("ann", "laptop", { state: "online" }, 2_000);
+    expect(node.contribution("ann", 2_000).sources).toMatchObject([{ said: 9_001 }]);
+  });
+
   test("what it says by requests, while their node has not heard that a socket took over from them, holds for that", () => {
     const after = (given: Partial<SharedSource>, end: (node: SharedPresence) => unknown = open) => {
       const beats = { id: "b.1", device_id: "laptop", instance: "tab", door: "rest" } as const;
