@@ -323,7 +323,7 @@ export class Truth {
   #isSaidKnown(said: Said, source: TrueSource, to: ServerProcess): boolean {
     const { by, toldAt, source: speaker } = said;
     if (!this.#isToldOf(said, to)) return false;
-    const until = Math.min(this.#time.now, speaker.closedAt, this.#endsAt(speaker));
+    const until = Math.min(this.#time.now, this.#speaksUntil(speaker));
     const isHere = by === source.process && said.at >= source.openedAt;
     const isHeard = by === to || this.#knowledge.isKnown(by, to, toldAt, until);
     if ((isHere && isHeard) || this.#presence(speaker, to) === "sure") return true;
@@ -476,6 +476,15 @@ export class Truth {
   #endsAt({ lostAt, seen }: TrueSource): number {
     const { disconnect_grace_ms, presence_ttl_ms } = this.#rules;
     return Math.min(lostAt + disconnect_grace_ms, (seen.at(-1) ?? 0) + presence_ttl_ms);
+  }
+
+  /** Until when at least what is said by way of a source is heard. What is over says nothing any more, also where a record has it still. */
+  #speaksUntil(source: TrueSource): number {
+    const { door, closedAt, process } = source;
+    const renewedAt = process.link.renewals.at(-1) ?? 0;
+    const isOrphan = door !== "rest" && !process.isAlive;
+    const goneAt = isOrphan ? renewedAt + this.#rules.disconnect_grace_ms : NEVER;
+    return Math.min(closedAt, goneAt, this.#endsAt(source));
   }
 
   #presenceHere(source: TrueSource): Presence {
