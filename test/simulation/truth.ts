@@ -328,7 +328,10 @@ export class Truth {
     const isHeard = by === to || this.#knowledge.isKnown(by, to, toldAt, until);
     if ((isHere && isHeard) || this.#presence(speaker, to) === "sure") return true;
     const heardAt = toldAt + this.#knowledge.learnMs;
+    // What is said by way of a source that another has replaced is told only until its node hears so.
+    const isReplaced = speaker.ends.some((end) => end.at <= said.at);
     return (
+      !isReplaced &&
       this.#knowledge.isKnown(by, source.process, toldAt, until) &&
       this.#knowledge.isKnown(source.process, to, heardAt)
     );
