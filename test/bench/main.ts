@@ -50,18 +50,16 @@ function publish(): void {
   const file = join(import.meta.dir, "results.json");
   const readme = resolve(import.meta.dir, "../../README.md");
   const before: Results = JSON.parse(readFileSync(file, "utf8"));
-  const after: Results = {
-    machine: machine(),
-    outcomes: Object.fromEntries(
-      BENCHES.flatMap(({ name }) => {
-        const { settings, ratios } = outcomes[name] ?? before.outcomes[name] ?? {};
-        return settings === undefined || ratios === undefined ? [] : [[name, { settings, ratios }]];
-      }),
-    ),
-  };
+  const found = Object.entries(outcomes).map(
+    ([name, { settings, ratios }]) => [name, { machine: machine(), settings, ratios }] as const,
+  );
+  const names = BENCHES.map(({ name }) => name);
+  const all = Object.entries({ ...before, ...Object.fromEntries(found) });
+  const known = all.filter(([name]) => names.includes(name));
+  const after = known.toSorted(([a], [b]) => names.indexOf(a) - names.indexOf(b));
   const digits = (_key: string, value: unknown): unknown =>
     typeof value === "number" ? Number(value.toPrecision(4)) : value;
-  writeFileSync(file, `${JSON.stringify(after, digits, 1)}\n`);
+  writeFileSync(file, `${JSON.stringify(Object.fromEntries(after), digits, 1)}\n`);
   const kept: Results = JSON.parse(readFileSync(file, "utf8"));
   const [begin, end] = ["<!-- bench: begin -->", "<!-- bench: end -->"];
   const text = readFileSync(readme, "utf8");

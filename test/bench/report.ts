@@ -41,26 +41,29 @@ function verdict(ratio: Ratio): string {
 }
 
 /** What benches found, by their names, and where. */
-export interface Results {
-  readonly machine: string;
-  readonly outcomes: Readonly<Record<string, Pick<Outcome, "settings" | "ratios">>>;
-}
+export type Results = Readonly<
+  Record<string, Pick<Outcome, "settings" | "ratios"> & { readonly machine: string }>
+>;
 
 /** The promises of all benches as one table, a line for each ratio, with what came of it at each size. */
-export function promisesOf({ machine, outcomes }: Results): string {
-  const lines = Object.entries(outcomes).flatMap(([name, { ratios }]) => {
+export function promisesOf(results: Results): string {
+  const lines = Object.entries(results).flatMap(([name, { ratios }]) => {
     const judged = ratios.filter(({ target }) => target !== undefined);
     const kinds = Map.groupBy(judged, ({ what, to = "" }) => `${what} | ${to}`);
     return [...kinds].map(
       ([kind, of]) => `| \`bun run bench ${name}\` | ${kind} | ${of.map(resultOf).join(" · ")} |`,
     );
   });
+  const machines = Map.groupBy(Object.entries(results), ([, { machine }]) => machine);
+  const places = [...machines].map(
+    ([machine, of]) => `${machine}: ${of.map(([name]) => `\`${name}\``).join(", ")}`,
+  );
   return [
     "| Command | Ratio | To | At which size: the median, and what is promised |",
     "|---|---|---|---|",
     ...lines,
     "",
-    `Measured on: ${machine}.`,
+    `Measured on ${places.join("; on ")}.`,
   ].join("\n");
 }
 
