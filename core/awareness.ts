@@ -166,6 +166,8 @@ export class AwarenessRoom {
   readonly #clocks = { others: 0, own: 0 };
   /** By how much the clocks are to be ahead of the time, so that they go on where others have told with higher ones. */
   #aheadMs = 0;
+  /** No clock that was told is below this one. */
+  #toldFrom = Number.POSITIVE_INFINITY;
   #lastOpened = 0;
   readonly #name: string;
   readonly #rules: AwarenessRules;
@@ -258,7 +260,7 @@ export class AwarenessRoom {
     if (isNull && isMistaken(entry, client, clock)) return "mistaken";
     if (isOthers || isNull) return "foreign";
     const isKnown = (holder ?? entry?.participant_id) === client.participant_id;
-    return isKnown ? this.#claimKnown(client, entry, now) : claimNew(client);
+    return isKnown ? this.#claimKnown(client, entry, now) : this.#claimNew(client, clock);
   }
 
   /** A socket says something of an id that is its own, as {@link claim} has it. */
@@ -548,7 +550,9 @@ export class AwarenessRoom {
   }
 
   #news(now: number): News {
-    return new News(this.#clocks, { now, floor: this.#floor(now) });
+    const floor = this.#floor(now);
+    this.#toldFrom = Math.min(this.#toldFrom, floor);
+    return new News(this.#clocks, { now, floor });
   }
 
   #timeAt(now: number): AwarenessTime {
@@ -604,6 +608,15 @@ export class AwarenessRoom {
     const mayTake =
       !isInUse || (isBack && (holder.node === undefined || this.#isLater(client, holder)));
     return client.entries.size === 0 && mayTake ? "own" : "foreign";
+  }
+
+  /**
+   * An id that the room does not know, or to others need not know, is whoever comes with it. Whose an id was is not
+   * known for ever: who speaks already, and begins with a clock that was told, repeats what it was told.
+   */
+  #claimNew({ entries, ownId }: Client, clock: number): AwarenessClaim {
+    if (ownId !== undefined && clock >= this.#toldFrom) return "foreign";
+    return entries.size < MAX_AWARENESS_IDS ? "own" : "forged";
   }
 
   /** Whether a socket of another node has an id that its node has let it have. */
@@ -880,11 +893,6 @@ export class AwarenessRoom {
     if (clients.size + entries.size === 0 && standIn === undefined)
       this.#people.delete(participant_id);
   }
-}
-
-/** An id that the room does not know, or to others need not know, is whoever comes with it. */
-function claimNew({ entries }: Client): AwarenessClaim {
-  return entries.size < MAX_AWARENESS_IDS ? "own" : "forged";
 }
 
 function seatOf({ participant_id, device_id, opened }: Client): AwarenessSeat {

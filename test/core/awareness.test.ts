@@ -214,7 +214,7 @@ describe("AwarenessRoom, of a socket that says something", () => {
     const large = `{"x":"${"x".repeat(MAX_AWARENESS_BYTES - 8)}"}`;
     const say = (client: AwarenessClient, id: number, text: string): string | undefined => {
       lobby.now += 1;
-      return lobby.sayText(client, { id, clock: lobby.now, text })?.kind;
+      return lobby.sayText(client, { id, clock: lobby.now - NOW, text })?.kind;
     };
     const [laptop, phone] = [lobby.join("ann"), lobby.join("ann", "ann-phone")];
     for (let id = 101; id <= 116; id += 1) expect(say(laptop, id, large)).toBe("bound");
@@ -724,6 +724,22 @@ describe("AwarenessRoom ids", () => {
     }
     expect(claimOf(lobby, lobby.join("cy"), 101, 1)).toBe("own");
     expect(claimOf(lobby, lobby.join("cy"), 102, 1)).toBe("foreign");
+  });
+
+  test("that are kept for nobody any more are no one's who was told of them and repeats it", () => {
+    const lobby = new Lobby();
+    const ann = lobby.join("ann");
+    lobby.say(ann, 101, { says: "I am Bob" });
+    const [told] = lobby.tell().tellings;
+    lobby.room.leave(ann);
+    lobby.tell();
+    lobby.wait(TEN_MINUTES + 1);
+    const repeated = told?.clock ?? 0;
+    expect(repeated).toBeGreaterThan(NOW - 1);
+    expect(claimOf(lobby, lobby.bob, 101, repeated)).toBe("foreign");
+    // Clients begin with the lowest clocks, and who is back with whatever theirs has become.
+    expect(claimOf(lobby, lobby.bob, 101, 1)).toBe("own");
+    expect(claimOf(lobby, lobby.join("bob"), 101, repeated)).toBe("own");
   });
 
   test("are taken over from the same person's older socket right after opening, and not later", () => {
