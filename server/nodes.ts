@@ -10,7 +10,7 @@ import type { Connection, Hub } from "./hub.ts";
 import type { Liveness } from "./liveness.ts";
 import { errorFields, type Log } from "./log.ts";
 import type { Snoozes } from "./snoozes.ts";
-import type { Announcement, PersonKey, PresenceFacts, Store } from "./store/store.ts";
+import { type Announcement, nameOfPerson, type PresenceFacts, type Store } from "./store/store.ts";
 import type { YjsRooms } from "./yjs/rooms.ts";
 
 /** What several nodes stand on. */
@@ -228,12 +228,8 @@ async function factsOf(
   liveness: Liveness,
 ): Promise<readonly PresenceFacts[]> {
   const all = await store.presenceFacts();
-  const names = new Set(all.map(nameOf));
-  const others = [...liveness.chosen()].filter((key) => !names.has(nameOf(key)));
+  const names = new Set(all.map(nameOfPerson));
+  const others = [...liveness.chosen()].filter((key) => !names.has(nameOfPerson(key)));
   const found = await Promise.all(others.map((key) => store.presenceFactsOf(key)));
   return [...all, ...found.filter((each) => each !== undefined)];
-}
-
-function nameOf({ tenant_id, participant_id }: PersonKey): string {
-  return `${tenant_id}/${participant_id}`;
 }

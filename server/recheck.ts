@@ -1,5 +1,5 @@
 import type { Connection, Hub } from "./hub.ts";
-import type { PersonKey, Store } from "./store/store.ts";
+import { nameOfPerson, type PersonKey, type Store } from "./store/store.ts";
 
 /** How many tokens, and how many people, are asked for at once. */
 const ASKED_AT_ONCE = 200;
@@ -29,12 +29,12 @@ export async function recheck(
     const gone = new Set(some.filter((token_id) => !known.has(token_id)));
     close(hub, connections, ({ token_id }) => gone.has(token_id));
   }
-  const people = [...new Map(connections.map((each) => [nameOf(each), each])).values()];
+  const people = [...new Map(connections.map((each) => [nameOfPerson(each), each])).values()];
   for (const some of inShares(people)) {
     const facts = await Promise.all(some.map((key) => store.presenceFactsOf(key)));
     for (const [index, key] of some.entries()) {
       if (facts[index] !== undefined) continue;
-      close(hub, connections, (each) => nameOf(each) === nameOf(key));
+      close(hub, connections, (each) => nameOfPerson(each) === nameOfPerson(key));
       forget(key);
     }
   }
@@ -51,8 +51,4 @@ function close(
 function* inShares<T>(all: readonly T[]): Generator<readonly T[]> {
   for (let from = 0; from < all.length; from += ASKED_AT_ONCE)
     yield all.slice(from, from + ASKED_AT_ONCE);
-}
-
-function nameOf({ tenant_id, participant_id }: PersonKey): string {
-  return `${tenant_id}/${participant_id}`;
 }

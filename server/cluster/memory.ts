@@ -1,6 +1,6 @@
 import type { ManualFacts } from "@porchlight/core";
 import type { EndReason, Owner, SharedSource } from "@porchlight/core/sharing";
-import type { PersonKey } from "../store/store.ts";
+import { nameOfPerson, type PersonKey } from "../store/store.ts";
 import type {
   Cluster,
   ClusterView,
@@ -153,8 +153,9 @@ export class MemoryFacts {
     return { nodes, delivered: this.#delivered, wall: this.#wall };
   }
 
-  #write(owner: Owner, { tenant_id, participant_id, contribution }: PersonWrite, ttlMs: number) {
-    const name = `${tenant_id}/${participant_id}`;
+  #write(owner: Owner, person: PersonWrite, ttlMs: number) {
+    const { tenant_id, participant_id, contribution } = person;
+    const name = nameOfPerson(person);
     const now = this.#now();
     const known = this.#people.get(name);
     const stored =

@@ -3,7 +3,7 @@ import type { Clock } from "@porchlight/core/clock";
 import type { EndReason, Owner } from "@porchlight/core/sharing";
 import type { Liveness, Sharing } from "../liveness.ts";
 import { errorFields, type Log } from "../log.ts";
-import type { PersonKey, PresenceFacts } from "../store/store.ts";
+import { nameOfPerson, type PersonKey, type PresenceFacts } from "../store/store.ts";
 import { type Cluster, type ClusterView, type Delivery, WRITE_MAX } from "./cluster.ts";
 import type { ClusterMessage } from "./message.ts";
 
@@ -541,8 +541,4 @@ export class ClusterNode implements Sharing {
 
 function nameOf({ node, incarnation }: Owner): string {
   return `${node}/${incarnation}`;
-}
-
-function nameOfPerson({ tenant_id, participant_id }: PersonKey): string {
-  return `${tenant_id}/${participant_id}`;
 }

@@ -3,6 +3,7 @@ import type { ManualFacts } from "@porchlight/core";
 import { systemClock } from "@porchlight/core/clock";
 import type { EndReason, SharedSource } from "@porchlight/core/sharing";
 import { createClient } from "@redis/client";
+import { nameOfPerson } from "../store/store.ts";
 import {
   type Cluster,
   type ClusterView,
@@ -95,13 +96,9 @@ export function openRedis(options: RedisOptions): Cluster {
     }
   }
 
-  async function write(
-    incarnation: number,
-    { tenant_id, participant_id, contribution }: PersonWrite,
-    ttlMs: number,
-  ): Promise<boolean> {
-    const name = `${tenant_id}/${participant_id}`;
-    const { version, facts, sources, ended } = contribution;
+  async function write(incarnation: number, person: PersonWrite, ttlMs: number): Promise<boolean> {
+    const name = nameOfPerson(person);
+    const { version, facts, sources, ended } = person.contribution;
     const answer = await run(
       WRITE,
       [nodes, delivered, key(`person:${name}`), held],

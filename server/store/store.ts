@@ -40,6 +40,11 @@ export interface PersonKey {
   readonly participant_id: string;
 }
 
+/** What names a person among those of all tenants: ids have no slash. */
+export function nameOfPerson({ tenant_id, participant_id }: PersonKey): string {
+  return `${tenant_id}/${participant_id}`;
+}
+
 /** A room of a tenant. */
 export interface RoomKey {
   readonly tenant_id: string;
