@@ -90,6 +90,13 @@ const PUBLIC: readonly Act["kind"][] = [
   "responseMode",
 ];
 
+/** A device as its person is told of it. */
+interface Device {
+  readonly device_id: string;
+  readonly state: "online" | "idle";
+  readonly transports: readonly ("rest" | "stream" | "yjs")[];
+}
+
 /** One of the two histories, in a server of its own. */
 class History {
   readonly server: TestServer;
@@ -313,23 +320,24 @@ class History {
     await this.server.admin("PUT", "/participants/ann", { presence: null });
   }
 
-  async devices(): Promise<{ device_id: string; state: "online" | "idle" }[]> {
+  async devices(): Promise<Device[]> {
     return (await this.#ann.get("/v1/me/presence")).body.data.devices;
   }
 
-  /** Connects devices in their states, the most awake first, those with a Yjs socket by it. */
-  async connect(
-    devices: readonly { device_id: string; state: "online" | "idle" }[],
-    clients: History["clients"],
-  ): Promise<void> {
+  /**
+   * Connects devices in their states, the most awake first: those with a Yjs socket by it, and what is heard of
+   * otherwise, as it is when they have left the room, by a request.
+   */
+  async connect(devices: readonly Device[], clients: History["clients"]): Promise<void> {
     const awake = devices.toSorted(
       (a, b) => Number(b.state === "online") - Number(a.state === "online"),
     );
-    for (const { device_id, state } of awake) {
+    for (const { device_id, state, transports } of awake) {
       const client = clients.find(({ device }) => device === device_id);
       if (client !== undefined) await this.#openYjs(device_id, client.state, { state });
       if (client?.isLost) await this.#endYjs(device_id, true);
-      if (client === undefined) await this.do({ kind: "heartbeat", device: device_id, state });
+      if (client === undefined || transports.some((each) => each !== "yjs"))
+        await this.do({ kind: "heartbeat", device: device_id, state });
     }
   }
 
@@ -488,6 +496,13 @@ describe("appearing offline", () => {
         { kind: "say", device: "laptop", x: 0, typing: false },
       ],
     ],
+    "chosen from nowhere, then returning with a client of y-websocket beside a stream": [
+      [],
+      [
+        { kind: "open", device: "phone", state: "online" },
+        { kind: "openYjs", device: "phone" },
+      ],
+    ],
     "chosen while what she says in Yjs lingers": [
       [
         { kind: "openYjs", device: "laptop" },
@@ -532,7 +547,8 @@ describe("appearing offline", () => {
   };
   for (const [name, [before, during, hasty]] of Object.entries(cases)) {
     test(`${name}, is to everyone else what going offline is`, async () => {
-      const [hidden, gone] = await bothHistories(before, during, [{ kind: "message" }], hasty);
+      const after: Act[] = [{ kind: "message" }, { kind: "leaveRoom" }];
+      const [hidden, gone] = await bothHistories(before, during, after, hasty);
       expect(hidden).toEqual(gone);
     });
   }
