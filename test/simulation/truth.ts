@@ -345,10 +345,10 @@ export class Truth {
   #sayings(source: TrueSource, to: ServerProcess): Saying[] {
     const possible = this.#possible(source, to);
     const known = possible[0];
-    const sayings = possible.flatMap(({ statements, activeFrom, activeTo }) =>
-      statements.map((statement) => ({
+    const sayings = possible.flatMap((said) =>
+      said.statements.map((statement) => ({
         statement,
-        isRecent: this.#isRecent(source, { activeFrom, activeTo }, to),
+        isRecent: this.#isRecent(source, said, to),
       })),
     );
     const isSaid =
@@ -356,21 +356,21 @@ export class Truth {
     if (!isSaid)
       sayings.push({
         statement: undefined,
-        isRecent: this.#isRecent(source, source, to),
+        isRecent: this.#isRecent(source, { ...source, by: source.process }, to),
       });
     return sayings;
   }
 
   #isRecent(
     { process, heldTo }: TrueSource,
-    { activeFrom, activeTo }: Pick<Said, "activeFrom" | "activeTo">,
+    { by, activeFrom, activeTo }: Pick<Said, "by" | "activeFrom" | "activeTo">,
     to: ServerProcess,
   ): Saying["isRecent"] {
     const now = this.#time.now;
     const { idle_after_ms } = this.#rules;
     if (now < activeFrom + idle_after_ms - SLACK_MS) return "yes";
     // The age of what a process wrote last, and what took effect late, is that much too low.
-    const blurMs = this.#blurMs + (process.isAlive ? 0 : AFTERWARDS_MS);
+    const blurMs = this.#blurMs + (process.isAlive && by.isAlive ? 0 : AFTERWARDS_MS);
     const heldUntil = Math.max(heldTo, this.#heldUntil(process, to, activeTo));
     const idleAt = Math.max(activeTo + idle_after_ms, heldUntil);
     const isPast = now >= idleAt + blurMs + SLACK_MS;
