@@ -48,8 +48,9 @@ export type Results = Readonly<
 /** The promises of all benches as one table, a line for each ratio, with what came of it at each size. */
 export function promisesOf(results: Results): string {
   const lines = Object.entries(results).flatMap(([name, { ratios }]) => {
-    const judged = ratios.filter(({ target }) => target !== undefined);
-    const kinds = Map.groupBy(judged, ({ what, to = "" }) => `${what} | ${to}`);
+    // What is held against nothing is stated all the same.
+    const stated = ratios.filter(({ target, to }) => target !== undefined || to === undefined);
+    const kinds = Map.groupBy(stated, ({ what, to = "" }) => `${what} | ${to}`);
     return [...kinds].map(
       ([kind, of]) => `| \`bun run bench ${name}\` | ${kind} | ${of.map(resultOf).join(" · ")} |`,
     );
@@ -59,7 +60,7 @@ export function promisesOf(results: Results): string {
     ([machine, of]) => `${machine}: ${of.map(([name]) => `\`${name}\``).join(", ")}`,
   );
   return [
-    "| Command | Ratio | To | At which size: the median, and what is promised |",
+    "| Command | Ratio | To | At which size, or of what: the median, and what is promised |",
     "|---|---|---|---|",
     ...lines,
     "",
@@ -69,6 +70,7 @@ export function promisesOf(results: Results): string {
 
 function resultOf(ratio: Ratio): string {
   const value = number(median(ratio.windows));
+  if (ratio.target === undefined) return `${ratio.at}: ${value}`;
   return isMet(ratio)
     ? `${ratio.at}: ${value} (${promised(ratio)})`
     : `${ratio.at}: **${value}** (${promised(ratio)}, missed)`;
