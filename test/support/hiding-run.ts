@@ -329,7 +329,7 @@ export class HidingRun {
    * Connecting is being heard of. So that devices live on as long where they
    * only go on, each of them is heard of right before Ann returns: sockets
    * connect anew, those that were lost are lost anew, heartbeats beat, and
-   * what has run out is closed. All of it while she hides still.
+   * what has run out is closed, and its tab loaded anew. All of it while she hides still.
    */
   #prepare(how: How): void {
     const hidden = this.#hidden;
@@ -341,6 +341,8 @@ export class HidingRun {
           device_id === name.device_id && instance === name.instance && door === name.door,
       );
     hidden.closeSockets("ann", (name) => !isIn(name), now);
+    const tab: Name = { device_id: YJS.device, instance: YJS.instance, door: YJS.door };
+    if (!isIn(tab)) for (const world of [hidden, this.#gone]) world.reload("ann", tab);
     for (const name of sources.filter(({ door }) => door !== "rest"))
       hidden.connect("ann", name, { activity: {}, lingers: hidden.isLost("ann", name) }, now);
     // A socket ends the heartbeats of its device: what is left of them beats again.

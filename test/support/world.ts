@@ -273,6 +273,12 @@ export class World {
       if (seat.person === person && closes(seat.name)) this.#part(key, "close", now);
   }
 
+  /** The tab of a Yjs socket that is no more is loaded anew: it does not say again what it said last. */
+  reload(person: string, name: Name): void {
+    const key = keyOf(person, name);
+    if (!this.#sockets.has(key)) this.#awareness.part(key, undefined);
+  }
+
   /** A request by the device or the token is a sign of life, where no socket speaks for the person. */
   act(person: string, device: string | undefined, now: Moment): void {
     const by = this.#register.signOf(person, actorOf(device));
