@@ -23,7 +23,10 @@ const request = requestOf("GET", path, headers);
 const waiting: number[] = [];
 const free: Line[] = [];
 let took: number[] = [];
-let isAsking = false;
+/** Counts how often it was told to ask, or to ask no more. */
+let turn = 0;
+/** Whether it is to say how long they took, once all are answered. */
+let isOwed = false;
 
 /** One connection, and since when its request is due. */
 class Line {
@@ -53,24 +56,26 @@ function fail(cause: Error): void {
 
 function go(): void {
   while (free.length > 0 && waiting.length > 0) free.shift()?.ask(waiting.shift() ?? 0);
-  if (!isAsking && free.length === CONNECTIONS) {
-    process.send?.(took);
-    took = [];
-  }
+  if (!isOwed || free.length < CONNECTIONS) return;
+  isOwed = false;
+  process.send?.(took);
+  took = [];
 }
 
 async function ask(): Promise<void> {
-  for (let dueAt = now(); isAsking; dueAt += EVERY_MS) {
+  const own = turn;
+  for (let dueAt = now(); turn === own; dueAt += EVERY_MS) {
     waiting.push(dueAt);
     go();
     await pass(Math.max(0, dueAt + EVERY_MS - now()));
   }
-  go();
 }
 
 await Promise.all(Array.from({ length: CONNECTIONS }, () => new Line().open()));
 process.on("message", (asking: boolean) => {
-  isAsking = asking;
+  turn += 1;
+  isOwed = !asking;
   if (asking) void ask();
+  else go();
 });
 process.send?.("ready");

@@ -14,7 +14,7 @@ import Database from "better-sqlite3";
 import fc from "fast-check";
 import { Child } from "../../support/child.ts";
 import { temporaryFolder } from "../../support/process.ts";
-import { trials } from "../../support/runs.ts";
+import { TRIALS_TIMEOUT_MS, trials } from "../../support/runs.ts";
 import { TestServer } from "../../support/server.ts";
 import { sqliteDatabase, TestDirectory } from "../../support/sqlite.ts";
 import { EVERYTHING, NOW, TestStore } from "../../support/store.ts";
@@ -400,31 +400,35 @@ describe("what has been read", () => {
     expect([...(await t.store.knownTokens(["tok-1", "tok-2"]))]).toEqual(["tok-1"]);
   });
 
-  test("is always what a store would answer that has read nothing before", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(anyDeed, { maxLength: 25 }), async (deeds) => {
-        using directory = new TestDirectory();
-        const file = directory.file("known.db");
-        const store = await openStore(options(file));
-        await store.putTenant("acme", {});
-        for (const deed of deeds) {
-          await deed(store).catch(() => undefined);
-          // A store that is opened writes to its file, which the other would notice.
-          using copies = new TestDirectory();
-          for (const end of ["", "-wal"]) cpSync(file + end, copies.file(`known.db${end}`));
-          const fresh = await openStore(options(copies.file("known.db")));
-          for (const hash of ["ann", "bob"].map(personCalled).map(tokenOf)) {
-            const known = store.knownToken(hash);
-            expect(known).toEqual(known && (await fresh.token(hash)));
+  test(
+    "is always what a store would answer that has read nothing before",
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(anyDeed, { maxLength: 25 }), async (deeds) => {
+          using directory = new TestDirectory();
+          const file = directory.file("known.db");
+          const store = await openStore(options(file));
+          await store.putTenant("acme", {});
+          for (const deed of deeds) {
+            await deed(store).catch(() => undefined);
+            // A store that is opened writes to its file, which the other would notice.
+            using copies = new TestDirectory();
+            for (const end of ["", "-wal"]) cpSync(file + end, copies.file(`known.db${end}`));
+            const fresh = await openStore(options(copies.file("known.db")));
+            for (const hash of ["ann", "bob"].map(personCalled).map(tokenOf)) {
+              const known = store.knownToken(hash);
+              expect(known).toEqual(known && (await fresh.token(hash)));
+            }
+            expect(await everythingOf(store)).toEqual(await everythingOf(fresh));
+            await fresh.close();
           }
-          expect(await everythingOf(store)).toEqual(await everythingOf(fresh));
-          await fresh.close();
-        }
-        await store.close();
-      }),
-      trials(15),
-    );
-  });
+          await store.close();
+        }),
+        trials(15),
+      );
+    },
+    TRIALS_TIMEOUT_MS,
+  );
 });
 
 const DEEDS = {
