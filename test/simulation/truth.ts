@@ -328,12 +328,13 @@ export class Truth {
     const isHeard = by === to || this.#knowledge.isKnown(by, to, toldAt, until);
     if ((isHere && isHeard) || this.#presence(speaker, to) === "sure") return true;
     const heardAt = toldAt + this.#knowledge.learnMs;
+    const hasUntil = Math.min(this.#time.now, this.#speaksUntil(source));
     // What is said by way of a source that another has replaced is told only until its node hears so.
     const isReplaced = speaker.ends.some((end) => end.at <= said.at);
     return (
       !isReplaced &&
       this.#knowledge.isKnown(by, source.process, toldAt, until) &&
-      this.#knowledge.isKnown(source.process, to, heardAt)
+      this.#knowledge.isKnown(source.process, to, heardAt, hasUntil)
     );
   }
 
