@@ -63,6 +63,7 @@ export class ClusterNode implements Sharing {
   readonly #cluster: Cluster;
   /** Nothing while this node does not take part. */
   #incarnation: number | undefined;
+  /** The last that it may have been given. */
   #last = 0;
   /** When the last answer was asked for that came. */
   #heardAt = Number.NEGATIVE_INFINITY;
