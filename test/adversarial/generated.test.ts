@@ -17,7 +17,7 @@ const MESSAGES = runs(25_000);
 const BODIES = runs(25_000);
 const BATCH = 500;
 /** What the first batches leave behind is not held against those that follow: the share of all. */
-const WARM_UP = 0.2;
+const WARM_UP = 0.5;
 /** Memory that is free is given back after less than this. */
 const GIVEN_BACK_MS = 2_000;
 const CONNECTIONS = 10;
