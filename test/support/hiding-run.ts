@@ -14,6 +14,7 @@ import {
   type Act,
   type How,
   type Name,
+  nameOf,
   PEOPLE,
   PUBLIC,
   ROOMS,
@@ -341,7 +342,7 @@ export class HidingRun {
           device_id === name.device_id && instance === name.instance && door === name.door,
       );
     hidden.closeSockets("ann", (name) => !isIn(name), now);
-    const tab: Name = { device_id: YJS.device, instance: YJS.instance, door: YJS.door };
+    const tab = nameOf(YJS);
     if (!isIn(tab)) for (const world of [hidden, this.#gone]) world.reload("ann", tab);
     for (const name of sources.filter(({ door }) => door !== "rest"))
       hidden.connect("ann", name, { activity: {}, lingers: hidden.isLost("ann", name) }, now);

@@ -588,7 +588,8 @@ function actorOf(device_id: string | undefined): Actor {
   return { device_id, token_id: TOKEN };
 }
 
-function nameOf({ device, instance, door }: Socket): SourceName {
+/** The name of the source that a socket is. */
+export function nameOf({ device, instance, door }: Socket): SourceName {
   return { device_id: device, instance, door };
 }
 
